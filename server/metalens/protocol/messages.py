@@ -1,0 +1,241 @@
+"""The closed vocabulary of the pipe.
+
+The server sends `Run`, `Cancel` and `Shutdown`. The worker sends `Starting` at once, `Ready` when torch is warm,
+and for each `Run` exactly one `Report` or one `Crash`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Optional, Union
+
+from metalens.protocol.values import Evidence, Location, Range, Value
+
+VERSION = 1
+
+
+# ---------------------------------------------------------------- server to worker
+
+
+@dataclass(frozen=True)
+class Target:
+    """A module class that the server wants explained. `line` is the zero-based line of its `class` statement."""
+
+    file: str
+    qualname: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A file whose code builds or calls modules and is to be rehearsed, with the command line that it gets."""
+
+    file: str
+    argv: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Run:
+    """One job: rehearse `callers` in order, then build and run on its own each target that none of them explained.
+
+    `overlay` is unsaved text by absolute path. `import_paths` are the workspace folders that go first on the import
+    path. `targets` restrict which classes are built alone; every workspace class that is met is reported.
+    `traces` names the files whose expressions are wanted. `timeout` is in seconds, `memory` in MiB.
+    """
+
+    id: int
+    root: str
+    import_paths: tuple[str, ...]
+    callers: tuple[Caller, ...]
+    targets: tuple[Target, ...]
+    overlay: dict[str, str] = field(default_factory=dict)
+    traces: tuple[str, ...] = ()
+    timeout: float = 10.0
+    memory: int = 2048
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """End the run with this id; it is answered with a `Crash` of reason `cancelled`."""
+
+    id: int
+
+
+@dataclass(frozen=True)
+class Shutdown:
+    """End the worker."""
+
+
+# ---------------------------------------------------------------- worker to server
+
+
+@dataclass(frozen=True)
+class Starting:
+    """The worker lives and begins to import torch."""
+
+    version: int
+    python: str
+    executable: str
+
+
+@dataclass(frozen=True)
+class Ready:
+    """torch is imported and warm. `mode` is `fork` or `standby`."""
+
+    torch: str
+    mode: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Unusable:
+    """The interpreter cannot serve: it has no torch, or torch or Python is too old. The worker ends after this."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter (or buffer) with its dotted name; `dims` holds a name per dimension where known."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    dims: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A submodule as it was built and called. `name` is its dotted path in the model, `type` its class name.
+
+    `repr` is torch's own text on one line. `defined` is where the constructor call stands, if that is in the workspace.
+    `attribute` is the attribute of the containing class that holds it or its container (`blocks` for `blocks.0`).
+    `inputs` and `output` are of the first call; `calls` counts them.
+    """
+
+    name: str
+    type: str
+    repr: str
+    parameters: tuple[Parameter, ...]
+    attribute: str = ""
+    defined: Optional[Location] = None
+    inputs: tuple[Value, ...] = ()
+    output: Optional[Value] = None
+    calls: int = 0
+
+
+@dataclass(frozen=True)
+class Context:
+    """One way in which a class was built and run.
+
+    `status`: `traced` (forward ran to its end), `instantiated`, `failed` (the user's own code raised), `skipped`
+    (a limit). `grade`: `clean`, `mended` or `borrowed`. `reason` says why it is not traced.
+    """
+
+    file: str
+    qualname: str
+    line: int
+    status: str
+    grade: str
+    reason: str = ""
+    arguments: Optional[Evidence] = None
+    inputs: Optional[Evidence] = None
+    parameters: tuple[Parameter, ...] = ()
+    buffers: tuple[Parameter, ...] = ()
+    layers: tuple[Layer, ...] = ()
+    output: Optional[Value] = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Expression:
+    """The values that an expression or name had at this range: distinct ones, first seen first, at most four."""
+
+    range: Range
+    values: tuple[Value, ...]
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What was seen in one file."""
+
+    file: str
+    expressions: tuple[Expression, ...]
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Replace the text at `location` by `text`."""
+
+    location: Location
+    text: str
+
+
+@dataclass(frozen=True)
+class Fix:
+    """A repair. From the worker it is a candidate; once the engine ran it, it is an offer."""
+
+    title: str
+    edits: tuple[Edit, ...]
+    preferred: bool = False
+
+
+@dataclass(frozen=True)
+class Related:
+    """A place that explains a finding."""
+
+    location: Location
+    message: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A mistake in the user's model. `severity`: `error`, `warning`, `information` or `hint`.
+
+    `model` is the qualname of the class in whose run it was found. `torch` is PyTorch's own message on real tensors.
+    `notes` are further sentences of the explanation.
+    """
+
+    code: str
+    severity: str
+    message: str
+    location: Location
+    model: str
+    related: tuple[Related, ...] = ()
+    torch: str = ""
+    notes: tuple[str, ...] = ()
+    fixes: tuple[Fix, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """The answer to a `Run`. `files` are the workspace files that were read. `output` is the end of what was printed.
+
+    `problems` are calm sentences about files that could not be loaded, by file.
+    """
+
+    id: int
+    contexts: tuple[Context, ...]
+    findings: tuple[Finding, ...]
+    traces: tuple[Trace, ...]
+    files: tuple[str, ...] = ()
+    output: str = ""
+    problems: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Crash:
+    """A run that gave no report. `reason`: `timeout`, `memory`, `exit`, `signal`, `cancelled` or `internal`.
+
+    `detail` is one sentence; `output` is the end of what the run printed.
+    """
+
+    id: int
+    reason: str
+    detail: str
+    output: str = ""
+
+
+Request = Union[Run, Cancel, Shutdown]
+Answer = Union[Starting, Ready, Unusable, Report, Crash]
