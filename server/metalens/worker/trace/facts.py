@@ -1,0 +1,102 @@
+"""What tracing learns and judging needs: how a module was built, where a tensor came from, what failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Callable, Optional
+
+from metalens.protocol.values import Evidence, Location
+
+
+@dataclass(frozen=True)
+class Built:
+    """How a module was constructed. `location` is the constructor call's expression, if that is in the workspace."""
+
+    module: Any
+    cls: type
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    location: Optional[Location]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The innermost source expression that made a tensor.
+
+    `function` is the torch function or operator, `module` the innermost torch.nn layer whose call returned it (or
+    None), `inputs` the tensors that went in.
+    """
+
+    location: Location
+    function: Any
+    module: Any
+    inputs: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame of the user's code at the moment of a failure: the expression being evaluated, and in what."""
+
+    location: Location
+    function: str
+    cls: Optional[type]
+
+
+@dataclass(frozen=True)
+class ModuleCall:
+    """A module whose call was under way. `args` and `kwargs` are what it was called with."""
+
+    module: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    location: Optional[Location]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An operation that raised in the user's code, on values that are all known.
+
+    `function`, `args` and `kwargs` are the innermost torch function that raised (None for a Python-level error such as
+    a failed unpacking or an assertion). `frames` are the user's frames, outermost first, never empty. `modules` are the
+    module calls under way, outermost first. `grade` is the run's grade; `fixed` tells that the sizes in conflict were
+    shown not to depend on any input or assumed value (only then may a `borrowed` run say something).
+    """
+
+    error: BaseException
+    function: Optional[Callable[..., Any]]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    frames: tuple[Frame, ...]
+    modules: tuple[ModuleCall, ...]
+    grade: str
+    model: str
+    fixed: bool = False
+    arguments: Optional[Evidence] = None
+    inputs: Optional[Evidence] = None
+
+
+@dataclass
+class Facts:
+    """Everything that a run remembers, by identity of live objects (nothing is freed while a run lasts)."""
+
+    built: dict[int, Built] = field(default_factory=dict)
+    origins: dict[int, Origin] = field(default_factory=dict)
+    names: dict[int, str] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
+    alive: list[Any] = field(default_factory=list)
+
+    def built_of(self, module: Any) -> Optional[Built]:
+        """How this module was constructed."""
+        return self.built.get(id(module))
+
+    def origin_of(self, tensor: Any) -> Optional[Origin]:
+        """The expression that made this tensor; None for an input of the run, a parameter or a constant."""
+        return self.origins.get(id(tensor))
+
+    def name_of(self, module: Any) -> str:
+        """Dotted path of this module in the outermost model that holds it (`blocks.0.attn`), or "" for a root."""
+        return self.names.get(id(module), "")
+
+    def source_of(self, file: str) -> str:
+        """The text of a workspace file as this run saw it (unsaved text included)."""
+        return self.sources.get(file, "")
