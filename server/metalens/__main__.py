@@ -1,0 +1,115 @@
+"""The command line: `metalens check`, `metalens summary`, `metalens server`, `metalens version`."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+
+from metalens import __version__
+from metalens.cli.check import CheckOptions, check
+from metalens.cli.paths import BadPath
+from metalens.cli.session import Choice
+from metalens.cli.summary import SummaryOptions, summary
+from metalens.engine.worker import WorkerUnusable
+from metalens.workspace.interpreters import NoInterpreter
+
+CLEAN, FINDINGS, BROKEN, NO_TORCH = 0, 1, 2, 3
+INTERRUPTED = 130
+
+_Raw = argparse.RawDescriptionHelpFormatter
+
+EXIT_CODES = """\
+exit codes:
+  0  nothing is wrong
+  1  there are errors or warnings
+  2  the command line is wrong, or metalens itself failed
+  3  there is no usable interpreter, or it has no usable torch
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command in `argv` and give its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    options = _parser().parse_args(argv)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except BadPath as problem:
+        return _complain(str(problem), BROKEN)
+    except (NoInterpreter, WorkerUnusable) as problem:
+        return _complain(str(problem), NO_TORCH)
+    except KeyboardInterrupt:
+        return _complain("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our output has left; what is still buffered must not raise once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLEAN
+    except Exception:  # noqa: BLE001 (the outermost border: whatever failed is ours, and must not look like a finding)
+        traceback.print_exc()
+        return _complain("internal error; this is a defect of metalens, not of your code", BROKEN)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="metalens",
+        description="Shapes of PyTorch models, before anything runs.",
+        epilog=EXIT_CODES,
+        formatter_class=_Raw,
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_check(commands.add_parser("check", help="check files and folders", epilog=EXIT_CODES, formatter_class=_Raw))
+    _add_summary(commands.add_parser("summary", help="show the layers of a class as a table"))
+    server = commands.add_parser("server", help="run the language server on standard input and output")
+    server.set_defaults(command=_server)
+    version = commands.add_parser("version", help="show the version")
+    version.set_defaults(command=_version)
+    return parser
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("paths", metavar="PATH", nargs="*", default=["."], help="files or folders (default: .)")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    _add_choice(parser)
+    parser.set_defaults(command=lambda given: check(CheckOptions(given.paths, given.format, _choice(given))))
+
+
+def _add_summary(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("target", metavar="FILE:CLASS", help="as in net.py:Net; net.py alone shows all of its classes")
+    _add_choice(parser)
+    parser.set_defaults(command=lambda given: summary(SummaryOptions(given.target, _choice(given))))
+
+
+def _add_choice(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--python", default="", metavar="PATH", help="the interpreter whose torch is used")
+    parser.add_argument("--no-fork", action="store_true", help="run models in two lasting processes, without fork")
+
+
+def _choice(given: argparse.Namespace) -> Choice:
+    return Choice(given.python, not given.no_fork)
+
+
+def _server(_: argparse.Namespace) -> int:
+    from metalens.lsp.server import serve  # noqa: PLC0415 (only this command needs pygls)
+
+    serve()
+    return CLEAN
+
+
+def _version(_: argparse.Namespace) -> int:
+    sys.stdout.write(f"metalens {__version__}\n")
+    return CLEAN
+
+
+def _complain(problem: str, code: int) -> int:
+    sys.stderr.write(f"metalens: {problem}\n")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

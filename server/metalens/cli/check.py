@@ -1,0 +1,85 @@
+"""`metalens check`: every file under the given paths through the engine, and what was found in the format asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from metalens.cli.formats.json import write_json
+from metalens.cli.formats.text import write_text
+from metalens.cli.outcome import collect
+from metalens.cli.paths import files_of, relative
+from metalens.cli.session import Choice, engine_for
+from metalens.cli.terminal import Progress, palette_for
+from metalens.engine.result import Result
+from metalens.workspace.documents import Unreadable, Workspace
+
+AT_ONCE = 2
+
+
+@dataclass(frozen=True)
+class CheckOptions:
+    """What to check, and how to say what was found: `format` is `text` or `json`."""
+
+    paths: Sequence[str]
+    format: str = "text"
+    choice: Choice = field(default_factory=Choice)
+
+
+def check(options: CheckOptions) -> int:
+    """Check and write to standard output. The exit code: 1 if there is an error or a warning, else 0.
+
+    Raises BadPath, NoInterpreter and WorkerUnusable.
+    """
+    workspace = Workspace(Path.cwd())
+    files = files_of(workspace, options.paths)
+    results = asyncio.run(_check_all(workspace, files, options.choice)) if files else ()
+    outcome = collect(results)
+    analysed = {result.file: result.text for result in results}
+
+    def text_of(file: str) -> str:
+        return analysed[file] if file in analysed else _text_or_nothing(workspace, file)
+
+    if options.format == "json":
+        sys.stdout.write(write_json(outcome, text_of) + "\n")
+    else:
+        sys.stdout.write(write_text(outcome, text_of, palette_for(sys.stdout)))
+    return 1 if outcome.failed else 0
+
+
+async def _check_all(workspace: Workspace, files: Sequence[str], choice: Choice) -> tuple[Result, ...]:
+    progress = Progress(sys.stderr)
+    progress.show("importing torch")
+    try:
+        async with engine_for(workspace, choice) as engine:
+            return await _each(files, engine.check, progress)
+    finally:
+        progress.clear()
+
+
+async def _each(
+    files: Sequence[str], check_file: Callable[[str], Awaitable[Result]], progress: Progress
+) -> tuple[Result, ...]:
+    turn = asyncio.Semaphore(AT_ONCE)
+    done = 0
+
+    async def one(file: str) -> Result:
+        nonlocal done
+        async with turn:
+            progress.show(f"checking {done + 1}/{len(files)} {relative(file)}")
+            result = await check_file(file)
+            done += 1
+            return result
+
+    return tuple(await asyncio.gather(*(one(file) for file in files)))
+
+
+def _text_or_nothing(workspace: Workspace, file: str) -> str:
+    """A related place may stand in a file that is gone by now: it is then named without its lines."""
+    try:
+        return workspace.text(file)
+    except Unreadable:
+        return ""

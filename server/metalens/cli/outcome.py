@@ -1,0 +1,63 @@
+"""What a check of several files found, put together from one `Result` per file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from metalens.engine.result import Model, Result
+from metalens.protocol.messages import Context, Finding
+from metalens.protocol.values import Range
+
+LOUD = ("error", "warning")
+NO_EVIDENCE = "nothing in this workspace builds or calls it"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The results of all files that were checked, each finding once, in the order of files and lines."""
+
+    results: tuple[Result, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def models(self) -> tuple[tuple[Result, Model], ...]:
+        """Every module class of the files, with the result that it came from."""
+        return tuple((result, model) for result in self.results for model in result.models)
+
+    @property
+    def failed(self) -> bool:
+        """Whether there is an error or a warning: what the exit code tells."""
+        return any(finding.severity in LOUD for finding in self.findings)
+
+
+def collect(results: Sequence[Result]) -> Outcome:
+    """One outcome from the results of the files that were asked for; what was found in other files is left out."""
+    ordered = tuple(sorted(results, key=lambda result: result.file))
+    return Outcome(ordered, tuple(sorted(_distinct(ordered), key=_place)))
+
+
+def best(result: Result, model: Model) -> Context:
+    """The best context of a class; one that says why there is none, if it was never built."""
+    if model.contexts:
+        return model.contexts[0]
+    reason = result.problem or NO_EVIDENCE
+    return Context(model.cls.file, model.cls.qualname, model.cls.line, "skipped", "borrowed", reason)
+
+
+def _distinct(results: Sequence[Result]) -> Iterable[Finding]:
+    """The findings in the files of these results. A file's own result knows most about it, so it speaks first."""
+    files = {result.file for result in results}
+    seen: set[tuple[str, Range, str]] = set()
+    own = [finding for result in results for finding in result.findings if finding.location.file == result.file]
+    others = [finding for result in results for finding in result.findings if finding.location.file != result.file]
+    for finding in [*own, *others]:
+        key = (finding.location.file, finding.location.range, finding.code)
+        if finding.location.file in files and key not in seen:
+            seen.add(key)
+            yield finding
+
+
+def _place(finding: Finding) -> tuple[str, int, int]:
+    start = finding.location.range.start
+    return finding.location.file, start.line, start.column

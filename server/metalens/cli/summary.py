@@ -1,0 +1,100 @@
+"""`metalens summary file.py:Class`: the layers of a class with their output shapes and parameters, as a table."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from metalens.cli.outcome import best
+from metalens.cli.paths import BadPath, files_of, relative
+from metalens.cli.session import Choice, engine_for
+from metalens.cli.terminal import Palette, palette_for
+from metalens.cli.words import built_with, counted, value_text
+from metalens.engine.result import Result
+from metalens.protocol.messages import Context, Layer
+from metalens.workspace.documents import Workspace
+
+
+@dataclass(frozen=True)
+class SummaryOptions:
+    """`target` is `file.py:Class`, or `file.py` for all of its classes."""
+
+    target: str
+    choice: Choice = field(default_factory=Choice)
+
+
+def summary(options: SummaryOptions) -> int:
+    """Write the tables to standard output; the exit code is always 0.
+
+    Raises BadPath for a file or class that is not there, NoInterpreter and WorkerUnusable.
+    """
+    path, name = _split(options.target)
+    workspace = Workspace(Path.cwd())
+    if Path(path).is_dir():
+        raise BadPath(f"{path}: a folder; name a file, as in net.py:Net")
+    (file,) = files_of(workspace, [path])
+    result = asyncio.run(_check(workspace, file, options.choice))
+    palette = palette_for(sys.stdout)
+    tables = ["\n".join(_table(context, palette)) + "\n" for context in _wanted(result, name)]
+    sys.stdout.write("\n".join(tables))
+    return 0
+
+
+async def _check(workspace: Workspace, file: str, choice: Choice) -> Result:
+    async with engine_for(workspace, choice) as engine:
+        return await engine.check(file)
+
+
+def _split(target: str) -> tuple[str, str]:
+    """`net.py:Net` as file and class. A colon may also belong to a drive (`C:/net.py`)."""
+    path, _, name = target.rpartition(":")
+    return (path, name) if path and name.replace(".", "").isidentifier() else (target, "")
+
+
+def _wanted(result: Result, name: str) -> tuple[Context, ...]:
+    models = [model for model in result.models if name in ("", model.cls.qualname)]
+    if models:
+        return tuple(best(result, model) for model in models)
+    if result.problem:
+        raise BadPath(f"{relative(result.file)}: {result.problem}")
+    known = ", ".join(model.cls.qualname for model in result.models)
+    raise BadPath(
+        f"{relative(result.file)} has no module class {name}".rstrip() + (f"; it has {known}" if known else "")
+    )
+
+
+def _table(context: Context, palette: Palette) -> Iterator[str]:
+    total = sum(math.prod(parameter.shape) for parameter in context.parameters)
+    known = context.status != "skipped"
+    yield palette.strong(context.qualname) + (f"  {counted(total, 'parameter')}" if known else "")
+    told = built_with(context)
+    if told:
+        yield palette.faint(told)
+    if context.status != "traced":
+        yield f"{context.status}: {context.reason}"
+    if not context.layers:
+        return
+    rows = [("layer", "", "output", "parameters"), *map(_row, context.layers)]
+    rows.append(("", "", value_text(context.output) if context.output else "", f"{total:,}"))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    for number, row in enumerate(rows):
+        line = _line(row, widths)
+        yield palette.strong(line) if number in (0, len(rows) - 1) else line
+
+
+def _row(layer: Layer) -> tuple[str, str, str, str]:
+    depth = layer.name.count(".")
+    own = sum(math.prod(parameter.shape) for parameter in layer.parameters)
+    times = f" ·{layer.calls} calls" if layer.calls > 1 else ""
+    output = value_text(layer.output) if layer.output else ""
+    return "  " * depth + layer.name.rpartition(".")[2], layer.repr or layer.type, output + times, f"{own:,}"
+
+
+def _line(row: Sequence[str], widths: Sequence[int]) -> str:
+    *left, count = row
+    cells = [cell.ljust(width) for cell, width in zip(left, widths, strict=False)]
+    return "  ".join([*cells, count.rjust(widths[-1])]).rstrip()
