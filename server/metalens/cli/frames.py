@@ -26,7 +26,7 @@ class Mark:
 
 
 def frame(text: str, marks: Sequence[Mark], gutter: int, paint: Paint) -> Iterator[str]:
-    """The lines of a frame, without line ends; `gutter` is the width of its line numbers, `paint` colours the margin."""
+    """The lines of a frame, without line ends. `gutter` is the width of line numbers, `paint` colours the margin."""
     lines = text.split("\n")
     bar = paint(" " * gutter + " |")
     yield bar
