@@ -1,0 +1,45 @@
+/** What the user sees of Metalens' health: the language status item, and one notification if torch is missing. */
+import { type Disposable, type LanguageStatusItem, LanguageStatusSeverity, languages } from "vscode";
+
+/** The server's word on itself: the parameters of `experimental/serverStatus`. */
+export interface ServerStatus {
+  readonly health: "ok" | "warning" | "error";
+  /** False while work is under way. */
+  readonly quiescent: boolean;
+  /** The first line is the headline, the rest is detail. */
+  readonly message?: string;
+}
+
+const severities: Record<ServerStatus["health"], LanguageStatusSeverity> = {
+  ok: LanguageStatusSeverity.Information,
+  warning: LanguageStatusSeverity.Warning,
+  error: LanguageStatusSeverity.Error,
+};
+
+/** The item behind the `{}` of the status bar, in Python files and notebooks. */
+export class Status implements Disposable {
+  private readonly item: LanguageStatusItem;
+
+  constructor() {
+    this.item = languages.createLanguageStatusItem("metalens.status", [
+      { language: "python" },
+      { notebookType: "jupyter-notebook", language: "python" },
+    ]);
+    this.item.name = "Metalens";
+    this.item.command = { command: "metalens.showServerLogs", title: "Show server logs" };
+    this.show({ health: "ok", quiescent: false, message: "starting…" });
+  }
+
+  /** Shows `status` until the next one comes. */
+  show(status: ServerStatus): void {
+    const [headline = "", ...detail] = (status.message ?? "").split("\n");
+    this.item.text = headline === "" ? "Metalens" : `Metalens: ${headline}`;
+    this.item.detail = detail.join(" · ");
+    this.item.severity = severities[status.health];
+    this.item.busy = !status.quiescent;
+  }
+
+  dispose(): void {
+    this.item.dispose();
+  }
+}

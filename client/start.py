@@ -1,0 +1,17 @@
+"""Starts the language server from the libraries that lie beside this file.
+
+They are put on the import path of this process alone: the interpreter that runs the user's models never sees them.
+"""
+
+import sys
+from pathlib import Path
+
+if sys.version_info < (3, 10):
+    sys.exit("Metalens: the language server needs Python 3.10 or newer, this is " + sys.version.split()[0])
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE / "server"), str(HERE / "libs")]
+
+from metalens.__main__ import main  # noqa: E402 (only now can it be found)
+
+sys.exit(main(["server"]))
