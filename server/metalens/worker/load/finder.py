@@ -1,0 +1,136 @@
+"""Imports during a run: workspace files are instrumented, missing packages become stand-ins, the rest is as ever."""
+
+from __future__ import annotations
+
+import ast
+import importlib.abc
+import importlib.machinery
+import os
+import sys
+import types
+from typing import Any, Callable, Optional, Sequence
+
+from metalens.worker.load.sources import Sources
+from metalens.worker.load.unknown import Unknown
+
+# `run_text(text, file, namespace)` executes a workspace file's text; the rehearsal supplies it.
+Execute = Callable[[str, str, "dict[str, Any]"], None]
+
+
+class WorkspaceFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds modules whose file is in the workspace, unsaved text included."""
+
+    def __init__(self, sources: Sources, execute: Execute) -> None:
+        self.sources = sources
+        self.execute = execute
+
+    def find_spec(
+        self, name: str, path: Optional[Sequence[str]] = None, target: Optional[types.ModuleType] = None
+    ) -> Optional[importlib.machinery.ModuleSpec]:
+        """The spec of a workspace module or (namespace) package; None for anything else."""
+        last = name.rpartition(".")[2]
+        for folder in sys.path if path is None else path:
+            base = os.path.join(folder or os.getcwd(), last)
+            if not self.sources.holds(base):
+                continue
+            init = os.path.join(base, "__init__.py")
+            if self.sources.exists(init):
+                return self._spec(name, init, [base])
+            if self.sources.exists(base + ".py"):
+                return self._spec(name, base + ".py", None)
+        return None
+
+    def _spec(self, name: str, file: str, folders: Optional[list[str]]) -> importlib.machinery.ModuleSpec:
+        spec = importlib.machinery.ModuleSpec(name, self, origin=file, is_package=folders is not None)
+        spec.has_location = True
+        spec.cached = None
+        if folders is not None:
+            spec.submodule_search_locations = folders
+        return spec
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> None:
+        """Leave the making of the module to Python."""
+        return None
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        """Run the module's instrumented text."""
+        file = str(module.__spec__.origin)  # type: ignore[union-attr]
+        self.execute(self.sources.text(file), file, module.__dict__)
+
+
+class StandIn(types.ModuleType):
+    """A package that is not installed: everything in it is Unknown."""
+
+    __path__: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(name)
+        known = _CONVENIENCES.get((self.__name__.split(".")[0], name))
+        return known if known is not None else Unknown(f"{self.__name__}.{name}")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return Unknown(f"{self.__name__}(...)")
+
+
+def _first(items: Any = None, *args: Any, **kwargs: Any) -> Any:
+    return items
+
+
+def _count(*args: Any, **kwargs: Any) -> range:
+    return range(*args)
+
+
+_CONVENIENCES: dict[tuple[str, str], Any] = {("tqdm", "tqdm"): _first, ("tqdm", "trange"): _count}
+
+
+class MissingFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Last on the meta path: a package that nobody finds becomes a stand-in, if workspace code asks for it.
+
+    `missing` collects the top-level names. Packages of the standard library and torch are never stood in for.
+    """
+
+    def __init__(self, sources: Sources) -> None:
+        self.sources = sources
+        self.missing: set[str] = set()
+
+    def find_spec(
+        self, name: str, path: Optional[Sequence[str]] = None, target: Optional[types.ModuleType] = None
+    ) -> Optional[importlib.machinery.ModuleSpec]:
+        """A stand-in's spec, or None to let the import fail."""
+        top = name.split(".")[0]
+        if top in self.missing:
+            return importlib.machinery.ModuleSpec(name, self, is_package=True)
+        if "." in name or top in _NEVER or not self._asked_by_workspace():
+            return None
+        self.missing.add(top)
+        return importlib.machinery.ModuleSpec(name, self, is_package=True)
+
+    def _asked_by_workspace(self) -> bool:
+        frame: Optional[types.FrameType] = sys._getframe(2)
+        while frame is not None:
+            file = frame.f_code.co_filename
+            if "importlib" not in file and file != __file__:
+                return self.sources.holds(file)
+            frame = frame.f_back
+        return False
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
+        """An empty stand-in."""
+        return StandIn(spec.name)
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        """Nothing to run."""
+
+
+_NEVER = frozenset(getattr(sys, "stdlib_module_names", sys.builtin_module_names)) | {"torch", "metalens"}
+
+
+def is_script_guard(node: ast.stmt) -> bool:
+    """Whether a statement is `if __name__ == "__main__":`."""
+    return (
+        isinstance(node, ast.If)
+        and isinstance(node.test, ast.Compare)
+        and isinstance(node.test.left, ast.Name)
+        and node.test.left.id == "__name__"
+    )

@@ -1,0 +1,349 @@
+"""Rewrites a file's syntax tree so that a run can see every expression and survive every failing statement.
+
+Calls, operators and values are handed to hooks together with their number in the file's table of ranges; line and
+column positions stay those of the source. Outside of module classes each statement is guarded: when it fails, the names
+that it would have bound become Unknown and the rehearsal goes on.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+from dataclasses import dataclass, field
+from typing import Any, Callable, Optional, Union
+
+from metalens.protocol.values import Range
+from metalens.worker.load.ranges import Lines
+
+CALL, OPERATE, RECORD, AUGMENT = "__metalens_call__", "__metalens_operate__", "__metalens_record__", "__metalens_aug__"
+SKIP, UNKNOWN, LOOP, ROUND, TEST, ERROR = (
+    "__metalens_skip__",
+    "__metalens_unknown__",
+    "__metalens_loop__",
+    "__metalens_round__",
+    "__metalens_test__",
+    "__metalens_error__",
+)
+ENTER = "__metalens_enter__"
+
+# These look at the frame that calls them, so they must stay where they are; the others are too plain to be recorded.
+_DIRECT = {"super", "locals", "globals", "vars", "dir", "eval", "exec", "__import__"}
+_PLAIN = _DIRECT | {"isinstance", "issubclass", "len", "range", "hasattr", "print", "type", "int", "float", "str", "bool"}
+_PLAIN |= {"list", "tuple", "dict", "set", "zip", "enumerate", "repr", "id", "callable", "property", "slice"}
+_BUILTINS = frozenset(dir(builtins)) | {"self", "cls"}
+_TRAINING = re.compile(r"epoch|loader|dataset|batches|tqdm|trange|num_iter|n_iter|max_steps|max_iters", re.IGNORECASE)
+_STEPS = {"backward", "zero_grad", "step"}
+_UNGUARDED = (ast.Global, ast.Nonlocal, ast.Pass, ast.Break, ast.Continue)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+@dataclass
+class Table:
+    """The numbered ranges of one file; `aliases` are names that take (a part of) a numbered value."""
+
+    ranges: list[Range] = field(default_factory=list)
+    aliases: list[tuple[Range, int, Optional[int]]] = field(default_factory=list)
+
+
+def instrument(tree: ast.Module, text: str) -> Table:
+    """Rewrite `tree` in place. The result says which number stands for which range."""
+    rewriter = _Rewriter(Lines(text), _constant_names(tree))
+    tree.body = rewriter.guarded(tree.body)
+    ast.fix_missing_locations(tree)
+    return rewriter.table
+
+
+def _constant_names(tree: ast.Module) -> frozenset[str]:
+    """Names that hold imports, functions and classes: their values are no shapes."""
+    names = set(_BUILTINS)
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            names |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+        elif isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
+            names.add(node.name)
+    return frozenset(names)
+
+
+class _Rewriter(ast.NodeTransformer):
+    def __init__(self, lines: Lines, constants: frozenset[str]) -> None:
+        self.lines = lines
+        self.constants = constants
+        self.table = Table()
+        self.strict = False
+        self.guarding = True
+
+    # ------------------------------------------------------------ expressions
+
+    def number(self, node: ast.AST) -> ast.Constant:
+        self.table.ranges.append(self.lines.range(node))
+        return ast.Constant(len(self.table.ranges) - 1)
+
+    def hook(self, name: str, node: ast.AST, *args: Any) -> ast.Call:
+        call = ast.Call(ast.Name(name, ast.Load()), [self.number(node), *args], [])
+        return ast.copy_location(call, node)
+
+    def record(self, node: ast.expr, value: ast.expr) -> ast.expr:
+        return self.hook(RECORD, node, value)
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        function = node.func
+        name = function.id if isinstance(function, ast.Name) else ""
+        if isinstance(function, ast.Attribute):
+            function.value = self.visit(function.value)
+        elif not name:
+            node.func = self.visit(function)
+        node.args = [self.visit(part) for part in node.args]
+        for keyword in node.keywords:
+            keyword.value = self.visit(keyword.value)
+        if name in _PLAIN:
+            return node
+        call = self.hook(CALL, node, node.func, *node.args)
+        call.keywords = node.keywords
+        return call
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        if isinstance(node.left, ast.Constant) and isinstance(node.right, (ast.Constant, ast.Tuple)):
+            return node
+        left, right = self.visit(node.left), self.visit(node.right)
+        return self.hook(OPERATE, node, ast.Constant(type(node.op).__name__), left, right)
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        if not isinstance(node.ctx, ast.Load) or node.id in self.constants:
+            return node
+        return self.record(node, node)
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        plain = isinstance(node.value, ast.Name) and node.value.id in self.constants - {"self"}
+        if not isinstance(node.ctx, ast.Load):
+            self._inside_target(node)
+            return node
+        if plain:
+            return node
+        if not (isinstance(node.value, ast.Name) and node.value.id == "self"):
+            node.value = self.visit(node.value)
+        return self.record(node, node)
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        if not isinstance(node.ctx, ast.Load):
+            self._inside_target(node)
+            return node
+        node.value = self.visit(node.value)
+        node.slice = self.visit(node.slice)
+        return self.record(node, node)
+
+    def _inside_target(self, node: Union[ast.Attribute, ast.Subscript]) -> None:
+        if isinstance(node, ast.Subscript):
+            node.slice = self.visit(node.slice)
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:
+        return node  # positions inside are unreliable before Python 3.12
+
+    visit_TemplateStr = visit_JoinedStr
+
+    # ------------------------------------------------------------ statements inside of bodies
+
+    def visit_Assign(self, node: ast.Assign) -> ast.stmt:
+        node.targets = [self.visit(target) for target in node.targets]
+        node.value = self._named(node.value, node.targets)
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt:
+        if node.value is not None:
+            node.value = self._named(node.value, [node.target])
+        return node
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt:
+        target = node.target
+        if not isinstance(target, ast.Name):
+            node.value = self.visit(node.value)
+            return node
+        now = ast.copy_location(ast.Name(target.id, ast.Load()), target)
+        value = self.hook(AUGMENT, node, ast.Constant(type(node.op).__name__), now, self.visit(node.value))
+        self.table.aliases.append((self.lines.range(target), len(self.table.ranges) - 1, None))
+        return ast.copy_location(ast.Assign([target], value), node)
+
+    def _named(self, value: ast.expr, targets: list[ast.expr]) -> ast.expr:
+        """The visited value, recorded under a number that the names in `targets` share."""
+        kept = value
+        value = self.visit(value)
+        number = _hook_number(value)
+        if number is None:
+            if isinstance(kept, (ast.Constant, ast.Lambda, ast.JoinedStr)):
+                return value
+            value = self.record(kept, value)
+            number = _hook_number(value)
+        for target in targets:
+            if isinstance(target, ast.Name):
+                self.table.aliases.append((self.lines.range(target), number or 0, None))
+            elif isinstance(target, (ast.Tuple, ast.List)):
+                for index, part in enumerate(target.elts):
+                    if isinstance(part, ast.Starred):
+                        break
+                    if isinstance(part, ast.Name):
+                        self.table.aliases.append((self.lines.range(part), number or 0, index))
+        return value
+
+    def visit_FunctionDef(self, node: Any) -> ast.stmt:
+        known = self.constants
+        names = [part for part in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs) if part.arg != "self"]
+        self.constants = known - {part.arg for part in names} | {"self"}
+        guarding, self.guarding = self.guarding, True
+        body = [self.visit(part) for part in node.body] if self.strict else self.guarded(node.body)
+        self.guarding = guarding
+        entry = [
+            ast.copy_location(ast.Expr(self.record(part, ast.copy_location(ast.Name(part.arg, ast.Load()), part))), part)
+            for part in names
+        ]
+        self.constants = known
+        if not self.strict:
+            call = ast.Call(ast.Name(ENTER, ast.Load()), [ast.Constant(node.name)], [])
+            entry.insert(0, ast.copy_location(ast.Expr(call), node.body[0]))
+        first = 1 if ast.get_docstring(node, clean=False) is not None else 0
+        node.body = [*body[:first], *entry, *body[first:]]
+        return node
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.expr:
+        node.body = self.visit(node.body)
+        return node
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.stmt:
+        before = self.strict
+        self.strict = _looks_like_module(node)
+        node.body = [self.visit(part) if isinstance(part, (*_FUNCTIONS, ast.ClassDef)) else part for part in node.body]
+        self.strict = before
+        return node
+
+    def visit_match_case(self, node: Any) -> Any:
+        if node.guard is not None:
+            node.guard = self.visit(node.guard)
+        node.body = [self.visit(part) for part in node.body]
+        return node
+
+    # ------------------------------------------------------------ guarded statements
+
+    def guarded(self, body: list[ast.stmt]) -> list[ast.stmt]:
+        """The statements of a body, each of which may fail on its own."""
+        result: list[ast.stmt] = []
+        for index, statement in enumerate(body):
+            if isinstance(statement, _UNGUARDED) or (index == 0 and _is_docstring(statement)):
+                result.append(statement)
+            elif isinstance(statement, ast.ImportFrom) and statement.module == "__future__":
+                result.append(statement)
+            elif isinstance(statement, _FUNCTIONS) and not statement.decorator_list:
+                result.append(self.visit(statement))
+            elif self.guarding:
+                result.append(self._guard(statement))
+            else:
+                result.append(self._inside(statement))
+        return result
+
+    def _guard(self, statement: ast.stmt) -> ast.stmt:
+        bound = sorted(bound_names(statement))
+        binding = isinstance(statement, (ast.Assign, ast.AnnAssign, ast.Import, ast.ImportFrom, ast.ClassDef, *_FUNCTIONS))
+        pure = binding and not any(
+            isinstance(part, (ast.Attribute, ast.Subscript)) and isinstance(part.ctx, ast.Store)
+            for part in ast.walk(statement)
+        )
+        returns = isinstance(statement, ast.Return)
+        number = self.number(statement)
+        inner = self._inside(statement)
+        failed: list[ast.stmt] = [
+            ast.If(
+                ast.Call(ast.Name(SKIP, ast.Load()), [number, ast.Constant(pure or returns)], []), [ast.Raise(None, None)], []
+            )
+        ]
+        unknown = ast.Call(ast.Name(UNKNOWN, ast.Load()), [], [])
+        failed += [ast.Assign([ast.Name(name, ast.Store())], unknown) for name in bound if "." not in name]
+        if returns:
+            failed.append(ast.Return(unknown))
+        handler = ast.ExceptHandler(ast.Name(ERROR, ast.Load()), None, failed)
+        for part in failed:
+            ast.copy_location(part, statement)
+        return ast.copy_location(ast.Try([inner], [ast.copy_location(handler, statement)], [], []), statement)
+
+    def _inside(self, statement: Any) -> ast.stmt:
+        """The statement with guarded bodies of its own."""
+        if isinstance(statement, ast.If):
+            statement.test = self.hook(TEST, statement.test, self.visit(statement.test))
+            statement.body, statement.orelse = self.guarded(statement.body), self.guarded(statement.orelse)
+            return statement
+        if isinstance(statement, ast.For):
+            parts = len(statement.target.elts) if isinstance(statement.target, (ast.Tuple, ast.List)) else 0
+            flags = [ast.Constant(is_training_loop(statement)), ast.Constant(parts)]
+            statement.iter = self.hook(LOOP, statement.iter, self.visit(statement.iter), *flags)
+            statement.body, statement.orelse = self.guarded(statement.body), self.guarded(statement.orelse)
+            return statement
+        if isinstance(statement, ast.While):
+            again = self.hook(ROUND, statement.test, ast.Constant(statement.lineno))
+            statement.test = ast.copy_location(ast.BoolOp(ast.And(), [again, self.visit(statement.test)]), statement.test)
+            statement.body = self.guarded(statement.body)
+            return statement
+        if isinstance(statement, (ast.With, ast.AsyncWith)):
+            for item in statement.items:
+                item.context_expr = self.visit(item.context_expr)
+            statement.body = self.guarded(statement.body)
+            return statement
+        if isinstance(statement, ast.Try):
+            before = self.guarding
+            self.guarding = before and not any(_is_broad(handler) for handler in statement.handlers)
+            statement.body = self.guarded(statement.body)
+            self.guarding = before
+            for handler in statement.handlers:
+                handler.body = self.guarded(handler.body)
+            statement.orelse = self.guarded(statement.orelse)
+            statement.finalbody = self.guarded(statement.finalbody)
+            return statement
+        return self.visit(statement)  # type: ignore[no-any-return]
+
+
+def _hook_number(value: ast.expr) -> Optional[int]:
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in (CALL, OPERATE, RECORD):
+        return value.args[0].value  # type: ignore[attr-defined, no-any-return]
+    return None
+
+
+def _is_broad(handler: ast.ExceptHandler) -> bool:
+    """Whether the user's own handler has something to say about failures, so that it must see them."""
+    return handler.type is None or ast.unparse(handler.type) not in ("KeyboardInterrupt", "SystemExit")
+
+
+def _is_docstring(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def _looks_like_module(node: ast.ClassDef) -> bool:
+    if any(isinstance(part, ast.FunctionDef) and part.name == "forward" for part in node.body):
+        return True
+    return any(ast.unparse(base).split("[")[0].endswith("Module") for base in node.bases)
+
+
+def bound_names(statement: ast.AST) -> set[str]:
+    """Names that a statement binds in its own scope."""
+    names: set[str] = set()
+    waiting: list[ast.AST] = [statement]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
+            names.add(node.name)
+            continue
+        if isinstance(node, (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+            continue
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            names |= {(alias.asname or alias.name).split(".")[0] for alias in node.names if alias.name != "*"}
+        waiting.extend(ast.iter_child_nodes(node))
+    return names
+
+
+def is_training_loop(loop: ast.For) -> bool:
+    """Whether one round of the loop shows all that it has to show."""
+    if _TRAINING.search(ast.unparse(loop.iter)) or _TRAINING.search(ast.unparse(loop.target)):
+        return True
+    steps: Callable[[ast.AST], bool] = lambda node: (  # noqa: E731
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _STEPS
+    )
+    return any(steps(node) for node in ast.walk(loop))

@@ -1,0 +1,125 @@
+"""Which top-level statements of a script a rehearsal needs: those that build or call modules, and what they rest on."""
+
+from __future__ import annotations
+
+import ast
+import os
+from typing import Optional
+
+from metalens.worker.load.instrument import bound_names
+
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+def slice_script(tree: ast.Module, local: frozenset[str] = frozenset()) -> None:
+    """Drop, in place, the top-level statements that cannot matter.
+
+    `local` are the top-level names of workspace packages: what is imported from them matters as torch does.
+    """
+    statements = tree.body
+    reads = [_names_read(statement) for statement in statements]
+    binds = [bound_names(statement) | _mutated(statement) for statement in statements]
+    hot = _hot_names(statements, reads, binds, local)
+    needed = [_is_seed(statement, read, hot) for statement, read in zip(statements, reads)]
+    wanted = set().union(*(read for read, keep in zip(reads, needed) if keep)) if any(needed) else set()
+    changed = True
+    while changed:
+        changed = False
+        for index in range(len(statements) - 1, -1, -1):
+            if not needed[index] and (binds[index] & wanted or _is_unbound_import(statements[index])):
+                needed[index] = changed = True
+                wanted |= reads[index]
+    tree.body = [statement for statement, keep in zip(statements, needed) if keep]
+
+
+def _names_read(statement: ast.stmt) -> set[str]:
+    return {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+
+
+def _mutated(statement: ast.stmt) -> set[str]:
+    """Names whose objects a statement may change: `x.y = 1`, `x[0] = 1`, `x.update(...)`, `fill(x)`."""
+    names: set[str] = set()
+    if isinstance(statement, _SCOPES):
+        return names
+    for node in ast.walk(statement):
+        if isinstance(node, (ast.Attribute, ast.Subscript)) and isinstance(node.ctx, ast.Store):
+            names |= _root(node)
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            names |= _root(node.value.func) if isinstance(node.value.func, ast.Attribute) else set()
+            for argument in node.value.args:
+                names |= _root(argument)
+    return names
+
+
+def _root(node: ast.AST) -> set[str]:
+    while isinstance(node, (ast.Attribute, ast.Subscript, ast.Call)):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return {node.id} if isinstance(node, ast.Name) else set()
+
+
+def _hot_names(
+    statements: list[ast.stmt], reads: list[set[str]], binds: list[set[str]], local: frozenset[str]
+) -> set[str]:
+    """Names through which modules or tensors are reached."""
+    hot: set[str] = set()
+    for statement in statements:
+        for node in ast.walk(statement):
+            if isinstance(node, (ast.Import, ast.ImportFrom)):
+                hot |= {name for name in bound_names(node) if _imports_hot(node, name, local)}
+    changed = True
+    while changed:
+        changed = False
+        for read, bound, statement in zip(reads, binds, statements):
+            if isinstance(statement, (ast.Import, ast.ImportFrom)) or bound <= hot or not read & hot:
+                continue
+            hot |= bound
+            changed = True
+    return hot
+
+
+def _imports_hot(node: ast.AST, name: str, local: frozenset[str]) -> bool:
+    if isinstance(node, ast.ImportFrom):
+        return node.level > 0 or _hot_module(node.module, local)
+    return any(
+        _hot_module(alias.name, local)
+        for alias in node.names  # type: ignore[attr-defined]
+        if (alias.asname or alias.name).split(".")[0] == name
+    )
+
+
+def _hot_module(module: Optional[str], local: frozenset[str]) -> bool:
+    top = (module or "").split(".")[0]
+    return top in local or top.startswith(("torch", "einops", "timm", "transformers"))
+
+
+def _is_unbound_import(statement: ast.stmt) -> bool:
+    star = isinstance(statement, ast.ImportFrom) and any(alias.name == "*" for alias in statement.names)
+    return star or (isinstance(statement, ast.ImportFrom) and statement.module == "__future__")
+
+
+def _is_seed(statement: ast.stmt, read: set[str], hot: set[str]) -> bool:
+    if isinstance(statement, _SCOPES):
+        return True
+    if isinstance(statement, (ast.Import, ast.ImportFrom)):
+        return False
+    calls = any(isinstance(node, ast.Call) for node in ast.walk(statement))
+    if not calls or not read & hot:
+        return False
+    outer = statement.value if isinstance(statement, ast.Expr) else None
+    if isinstance(outer, ast.Call) and isinstance(outer.func, ast.Attribute):
+        # `plt.plot(losses)`: a call of something that is not torch, fed with what torch made
+        return bool(_root(outer.func) & hot) or any(isinstance(part, ast.Call) for part in outer.args)
+    return True
+
+
+def workspace_names(root: str, import_paths: tuple[str, ...]) -> frozenset[str]:
+    """Top-level module and package names that the workspace itself holds."""
+    names: set[str] = set()
+    for folder in (root, *import_paths):
+        try:
+            entries = list(os.scandir(folder))
+        except OSError:
+            continue
+        names |= {entry.name[:-3] for entry in entries if entry.name.endswith(".py")}
+        names |= {entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")}
+    return frozenset(names)

@@ -1,0 +1,39 @@
+"""The text of workspace files as this run sees it: unsaved text over the disk."""
+
+from __future__ import annotations
+
+import io
+import os
+import tokenize
+from typing import Optional
+
+
+class Sources:
+    """Reads files below `root`; remembers each text that it gave (`texts`, by absolute path)."""
+
+    def __init__(self, root: str, overlay: dict[str, str]) -> None:
+        self.root = os.path.realpath(root)
+        self.overlay = {os.path.realpath(file): text for file, text in overlay.items()}
+        self.texts: dict[str, str] = {}
+
+    def holds(self, file: str) -> bool:
+        """Whether the file belongs to the workspace (and not to an environment inside it)."""
+        path = os.path.realpath(file)
+        inside = path.startswith(self.root + os.sep)
+        return inside and "site-packages" not in path and "dist-packages" not in path
+
+    def exists(self, file: str) -> bool:
+        """Whether there is such a file, on disk or unsaved."""
+        return os.path.realpath(file) in self.overlay or os.path.isfile(file)
+
+    def text(self, file: str) -> str:
+        """The file's text. Raises OSError, or SyntaxError or UnicodeDecodeError when it is not Python text."""
+        path = os.path.realpath(file)
+        known: Optional[str] = self.overlay.get(path, self.texts.get(path))
+        if known is None:
+            with open(path, "rb") as stream:
+                data = stream.read()
+            encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+            known = data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
+        self.texts[path] = known
+        return known

@@ -1,0 +1,127 @@
+"""A value that a rehearsal does not know. Whatever is done with it gives Unknown or raises; it never pretends."""
+
+from __future__ import annotations
+
+import types
+from typing import Any, NoReturn
+
+
+class UnknownError(Exception):
+    """Something needed the truth, length, text or parts of a value that is not known."""
+
+
+class Unknown:
+    """Stands for any value. `why` tells what was not known, in the user's terms."""
+
+    __slots__ = ("_why",)
+
+    def __init__(self, why: str) -> None:
+        object.__setattr__(self, "_why", why)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(name)
+        return Unknown(f"{self._why}.{name}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        return None
+
+    def __delattr__(self, name: str) -> None:
+        return None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        # Used as a decorator it gives back what it decorates, so that the decorated thing stays known.
+        if len(args) == 1 and not kwargs and isinstance(args[0], (types.FunctionType, type)):
+            return args[0]
+        return Unknown(f"{self._why}(...)")
+
+    def __getitem__(self, key: Any) -> Unknown:
+        return Unknown(f"{self._why}[...]")
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        return None
+
+    def __enter__(self) -> Unknown:
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        return None
+
+    def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
+        return (_base(self._why),)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __repr__(self) -> str:
+        raise UnknownError(f"{self._why} is not known")
+
+    def _raise(self, *args: Any, **kwargs: Any) -> NoReturn:
+        raise UnknownError(f"{self._why} is not known")
+
+    def _same(self, *args: Any) -> Unknown:
+        return self
+
+    __str__ = __format__ = __bool__ = __len__ = __iter__ = __contains__ = __int__ = __float__ = __index__ = _raise
+    __next__ = __reversed__ = __complex__ = __bytes__ = __array__ = __fspath__ = __await__ = _raise
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _same  # type: ignore[assignment]
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _same
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = _same
+    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __lshift__ = __rshift__ = _same
+    __neg__ = __pos__ = __abs__ = __invert__ = __round__ = _same
+    __iadd__ = __isub__ = __imul__ = __itruediv__ = _same
+
+
+class UnknownBase:
+    """Base of classes whose real base is in a package that is not installed."""
+
+
+def _base(why: str) -> type:
+    name = why.rsplit(".", 1)[-1]
+    if name == "LightningModule":
+        return lightning_module()
+    return UnknownBase
+
+
+def lightning_module() -> type:
+    """A stand-in for `LightningModule`: a torch module with the conveniences that user code calls."""
+    import torch
+
+    existing = getattr(lightning_module, "made", None)
+    if existing is not None:
+        return existing  # type: ignore[no-any-return]
+
+    class LightningModule(torch.nn.Module):
+        device = torch.device("cpu")
+        current_epoch = 0
+        global_step = 0
+
+        def save_hyperparameters(self, *args: Any, **kwargs: Any) -> None:
+            return None
+
+        def log(self, *args: Any, **kwargs: Any) -> None:
+            return None
+
+        log_dict = log
+
+        @property
+        def hparams(self) -> Unknown:
+            return Unknown("hparams")
+
+        @property
+        def trainer(self) -> Unknown:
+            return Unknown("trainer")
+
+    lightning_module.made = LightningModule  # type: ignore[attr-defined]
+    return LightningModule
+
+
+def contains_unknown(items: Any, depth: int = 3) -> bool:
+    """Whether a value is Unknown or a plain container holds one, down to a depth."""
+    if isinstance(items, Unknown):
+        return True
+    if depth and isinstance(items, dict):
+        return any(contains_unknown(item, depth - 1) for item in items.values())
+    if depth and isinstance(items, (list, tuple, set)) and len(items) < 1000:
+        return any(contains_unknown(item, depth - 1) for item in items)
+    return False

@@ -1,0 +1,134 @@
+"""One run from end to end: load, trace, judge; and the warming of a process that will do many."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import torch
+
+from metalens.protocol.messages import Finding, Report, Run
+from metalens.worker import judge
+from metalens.worker.load.sources import Sources
+from metalens.worker.trace import collect
+from metalens.worker.trace.alone import Alone, build_alone, has_placeholders, run_alone
+from metalens.worker.trace.deadline import OutOfTime, deadline
+from metalens.worker.trace.facts import Failure
+from metalens.worker.trace.failures import failure_of
+from metalens.worker.trace.hybrid import Hybrid
+from metalens.worker.trace.observe import Observer
+from metalens.worker.trace.rehearse import Stage
+from metalens.worker.trace.tracer import Tracer
+from metalens.worker.trace.world import world
+
+# A rehearsal may take this share of the run's time; what is left is for the classes that it did not explain.
+_SHARE = 0.6
+_MOST_DEPTH = 3000
+
+
+def warm() -> None:
+    """Run the common layers once on meta tensors, so that a forked child finds everything loaded."""
+    nn = torch.nn
+    with torch.no_grad(), Hybrid(lambda reason: None, lambda *raised: None), world():
+        image = torch.empty((2, 3, 16, 16), device="meta")
+        nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Dropout())(image)
+        tokens = nn.Embedding(64, 32)(torch.empty((2, 8), dtype=torch.int64, device="meta"))
+        nn.TransformerEncoderLayer(32, 4, batch_first=True)(tokens)
+        nn.LSTM(32, 16, batch_first=True)(tokens)
+        hidden = nn.Linear(32, 64)(nn.LayerNorm(32)(tokens))
+        nn.functional.cross_entropy(hidden.flatten(0, 1), torch.empty(16, dtype=torch.int64, device="meta"))
+        torch.einsum("bij,bkj->bik", hidden, hidden).softmax(-1) @ hidden
+        torch.cat([hidden, hidden], 1).view(2, -1).transpose(0, 1).mean()
+    try:
+        nn.Linear(4, 4, device="meta")(torch.empty((2, 3), device="meta"))
+    except RuntimeError:
+        pass
+
+
+def perform(run: Run) -> Report:
+    """Do one run in this process. Whatever user code does short of killing the process ends in the report."""
+    started = time.perf_counter()
+    sys.setrecursionlimit(_MOST_DEPTH)
+    sources = Sources(run.root, run.overlay)
+    tracer = Tracer()
+    observer = Observer(tracer, sources.holds)
+    failures: list[Failure] = []
+    alone: dict[tuple[str, str], Alone] = {}
+    probed: dict[int, str] = {}
+
+    def failed(error: BaseException) -> None:
+        failure = failure_of(error, tracer, observer)
+        if failure is not None:
+            failures.append(failure)
+
+    tracer.on_failure = failed
+    with torch.no_grad(), Hybrid(tracer.taint, tracer.torch_error), world(), observer:
+        stage = Stage(run.root, run.import_paths, sources, tracer)
+        for caller in run.callers:
+            with deadline(run.timeout * _SHARE / len(run.callers)):
+                try:
+                    stage.rehearse(caller.file, caller.argv)
+                except OutOfTime:
+                    stage.problems[caller.file] = f"the rehearsal of {caller.file} took too long and was cut short"
+        for target in run.targets:
+            left = run.timeout * 0.9 - (time.perf_counter() - started)
+            if left <= 0:
+                break
+            with deadline(min(left, 2.0)):
+                try:
+                    _explain(target.file, target.qualname, stage, observer, alone, probed)
+                except OutOfTime:
+                    alone.setdefault((target.file, target.qualname), Alone("its forward took too long"))
+    tracer.name_modules()
+    findings = _judged(failures, tracer)
+    wanted = {*run.traces, *(target.file for target in run.targets)}
+    return Report(
+        id=run.id,
+        contexts=collect.contexts(observer, run.targets, wanted, alone, probed),
+        findings=findings,
+        traces=collect.traces(tracer, run.traces),
+        files=tuple(sorted(sources.texts)),
+        problems=stage.problems,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _explain(
+    file: str,
+    qualname: str,
+    stage: Stage,
+    observer: Observer,
+    alone: dict[tuple[str, str], Alone],
+    probed: dict[int, str],
+) -> None:
+    """Build and run one target that no caller explained."""
+    instances = [seen for seen in observer.seen if collect.is_of(seen, file, qualname)]
+    if any(seen.returned for seen in instances):
+        return
+    built = [seen for seen in instances if seen.done and seen.called is None]
+    if any(seen.called is not None for seen in instances) and not built:
+        return
+    if not built:
+        cls: Any = stage.class_named(file, qualname)
+        if not isinstance(cls, type) or not issubclass(cls, torch.nn.Module):
+            alone[file, qualname] = Alone(stage.problems.get(file, "its class statement did not run"))
+            return
+        problem = build_alone(cls, observer)
+        if problem is not None:
+            alone[file, qualname] = problem
+            return
+        built = [seen for seen in observer.seen if collect.is_of(seen, file, qualname) and seen.done][-1:]
+    for seen in built[:1]:
+        own = seen.source != "default" or not has_placeholders(type(seen.built.module))
+        probed[id(seen.built.module)] = run_alone(seen, observer, may_judge=own and not seen.mended)
+
+
+def _judged(failures: list[Failure], tracer: Tracer) -> tuple[Finding, ...]:
+    """The findings among the failures, one for each place and code."""
+    found: dict[tuple[str, Any, str], Finding] = {}
+    for failure in failures:
+        finding = judge.judge(failure, tracer.facts) if hasattr(judge, "judge") else None
+        if finding is not None:
+            found.setdefault((finding.location.file, finding.location.range, finding.code), finding)
+    return tuple(found.values())

@@ -1,0 +1,178 @@
+"""Targets that no caller explained: built with their defaults, run on probed inputs."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import Any, Optional
+
+import torch
+
+from metalens.worker.load.unknown import UnknownError
+from metalens.worker.trace import probe
+from metalens.worker.trace.facts import Facts
+from metalens.worker.trace.hybrid import Limit
+from metalens.worker.trace.observe import Observer, Seen
+from metalens.worker.trace.tracer import Tracer
+
+_PLACEHOLDERS: tuple[Any, ...] = (None, (), "", 0)
+
+
+@dataclass(frozen=True)
+class Alone:
+    """A class that could not be built alone, and why: `failed` tells whether its own code raised."""
+
+    reason: str
+    failed: bool = False
+
+
+def build_alone(cls: type, observer: Observer) -> Optional[Alone]:
+    """Build a class with its defaults; None when that worked (the observer has seen it)."""
+    try:
+        parameters = [part for part in inspect.signature(cls).parameters.values() if part.kind not in (2, 4)]
+    except (TypeError, ValueError):
+        return Alone("its constructor has no readable signature")
+    required = [part.name for part in parameters if part.default is part.empty]
+    if required:
+        return Alone(f"needs {', '.join(required)}")
+    observer.build_source = "default"
+    observer.tracer.mended = ""
+    try:
+        cls()
+    except (UnknownError, Limit) as error:
+        return Alone(str(error))
+    except Exception as error:  # noqa: BLE001 - the user's constructor may raise anything
+        if not parameters:
+            observer.tracer.on_failure(error)
+            return Alone(f"{type(error).__name__}: {error}"[:200], failed=True)
+        return Alone(f"its defaults alone do not build it ({type(error).__name__}: {error})"[:200])
+    finally:
+        observer.build_source = "call site"
+    return None
+
+
+def has_placeholders(cls: type) -> bool:
+    """Whether a default of the constructor looks as if it waits for a real value."""
+    try:
+        parameters = inspect.signature(cls).parameters.values()
+    except (TypeError, ValueError):
+        return True
+    return any(
+        part.default is not part.empty and (part.default in _PLACEHOLDERS if _plain(part.default) else not part.default)
+        for part in parameters
+        if part.kind not in (2, 4)
+    )
+
+
+def _plain(value: Any) -> bool:
+    return isinstance(value, (int, str, tuple, type(None))) and not isinstance(value, bool)
+
+
+def run_alone(seen: Seen, observer: Observer, may_judge: bool) -> str:
+    """Probe the forward of a built module. Gives the inputs that worked as text, or "".
+
+    A contradiction inside the class is reported through the tracer's `on_failure` when `may_judge`.
+    """
+    tracer, module = observer.tracer, seen.built.module
+
+    def run(inputs: dict[str, Any]) -> Optional[BaseException]:
+        tracer.mended = ""
+        try:
+            module(**inputs)
+        except Exception as error:  # noqa: BLE001 - the user's forward may raise anything
+            return error
+        return None
+
+    def blame(error: BaseException) -> Optional[tuple[Any, tuple[Any, ...]]]:
+        raised = tracer.raised.get(id(error))
+        return (raised.function, raised.args) if raised else None
+
+    observer.call_source = "probe"
+    try:
+        attempt = probe.probe(module, run, blame)
+        if attempt is None:
+            return ""
+        if attempt.error is None:
+            return probe.text_of(attempt.specs)
+        if may_judge:
+            _judge(attempt, run, tracer)
+        return ""
+    finally:
+        observer.call_source = "call site"
+
+
+def _judge(attempt: probe.Attempt, run: probe.Run, tracer: Tracer) -> None:
+    """Report the error if its two sizes are both fixed by layers and stay the same for other inputs."""
+    error = attempt.error
+    other = run(probe.Attempt(probe.varied(attempt.specs), None).inputs())
+    if error is None or other is None:
+        return
+    sides, others = conflict(error, tracer), conflict(other, tracer)
+    if sides is None or sides != others:
+        return
+    if not tracer.mended:
+        tracer.fixed = True
+        tracer.on_failure(error)
+        tracer.fixed = False
+
+
+def conflict(error: BaseException, tracer: Tracer) -> Optional[tuple[Any, ...]]:
+    """The two sizes that disagree, where each was fixed by a layer; None if one may come from an input."""
+    raised = tracer.raised.get(id(error))
+    if raised is None or raised.function is None:
+        return None
+    name = getattr(raised.function, "__name__", "")
+    tensors = [part for part in raised.args if isinstance(part, torch.Tensor)]
+    if not tensors or not tensors[0].dim():
+        return None
+    given = tensors[0]
+    if name == "linear" and len(tensors) > 1:
+        return _sides(given, -1, int(tensors[1].shape[-1]), tracer.facts)
+    if name.startswith("conv") and len(tensors) > 1 and tensors[1].dim() == given.dim():
+        channels = tensors[1].shape[0] if "transpose" in name else tensors[1].shape[1] * _groups(raised.args)
+        return _sides(given, 1, int(channels), tracer.facts)
+    if name == "batch_norm" and len(tensors) > 1 and given.dim() > 1:
+        return _sides(given, 1, int(tensors[1].shape[0]), tracer.facts)
+    if name == "layer_norm":
+        return _sides(given, -1, int(raised.args[1][-1]), tracer.facts)
+    return None
+
+
+def _groups(args: tuple[Any, ...]) -> int:
+    return args[6] if len(args) > 6 and isinstance(args[6], int) else 1
+
+
+def _sides(given: torch.Tensor, dim: int, wanted: int, facts: Facts) -> Optional[tuple[Any, ...]]:
+    size = int(given.shape[dim])
+    if size == wanted or not _fixed_by_layer(given, dim, size, facts):
+        return None
+    return size, wanted
+
+
+def _fixed_by_layer(tensor: torch.Tensor, dim: int, size: int, facts: Facts) -> bool:
+    """Whether this dimension was set by a layer's declared size and only passed on since."""
+    for _ in range(64):
+        origin = facts.origin_of(tensor)
+        if origin is None:
+            return False
+        declared = _declared(origin.module, dim, tensor.dim())
+        if declared is not None:
+            return declared == size
+        same = [part for part in origin.inputs if part.dim() == tensor.dim() and part.shape[dim] == size]
+        if not same:
+            return False
+        tensor = same[0]
+    return False
+
+
+def _declared(module: Any, dim: int, rank: int) -> Optional[int]:
+    if dim in (-1, rank - 1):
+        for name in ("out_features", "embedding_dim"):
+            value = getattr(module, name, None)
+            if isinstance(value, int):
+                return value
+    if dim == 1:
+        value = getattr(module, "out_channels", None)
+        if isinstance(value, int):
+            return value
+    return None

@@ -1,0 +1,123 @@
+"""From an exception that left a module or a script statement to a Failure that can be judged."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Optional
+
+import torch
+
+from metalens.protocol.values import Evidence, Location, Position, Range
+from metalens.worker.load.ranges import Lines
+from metalens.worker.load.unknown import contains_unknown
+from metalens.worker.trace import describe
+from metalens.worker.trace.facts import Failure, Frame, ModuleCall
+from metalens.worker.trace.observe import Observer, class_file
+from metalens.worker.trace.tracer import Tracer
+
+
+def failure_of(error: BaseException, tracer: Tracer, observer: Observer) -> Optional[Failure]:
+    """The failure behind an error; None if no workspace code was involved or a stand-in had a hand in it."""
+    frames = _frames(error, tracer)
+    if not frames or _passes_stand_in(error):
+        return None
+    raised = tracer.raised.get(id(error))
+    modules = tracer.under_way.get(id(error), ())
+    args, kwargs = (raised.args, raised.kwargs) if raised else ((), {})
+    if contains_unknown((args, kwargs)):
+        return None
+    root = _root(modules, observer)
+    seen = observer.by_id.get(id(root.module)) if root else None
+    grade = "borrowed" if tracer.fixed else "mended" if tracer.mended else "clean"
+    return Failure(
+        error=error,
+        function=raised.function if raised else None,
+        args=args,
+        kwargs=kwargs,
+        frames=frames,
+        modules=modules,
+        grade=grade,
+        model=type(root.module).__qualname__ if root else _class_in(frames),
+        fixed=tracer.fixed,
+        arguments=arguments_evidence(seen) if seen else None,
+        inputs=_inputs_evidence(root) if root else None,
+    )
+
+
+def arguments_evidence(seen: Any) -> Evidence:
+    """What a module was built with, and where that stands."""
+    built = seen.built
+    text = describe.call_text(type(built.module).__name__, built.args, built.kwargs)
+    return Evidence(text, seen.source, built.location if seen.source != "default" else None)
+
+
+def _inputs_evidence(call: ModuleCall) -> Evidence:
+    return Evidence(describe.inputs_text(call.module, call.args, call.kwargs), "call site", call.location)
+
+
+def _root(modules: tuple[ModuleCall, ...], observer: Observer) -> Optional[ModuleCall]:
+    """The outermost workspace module under way, else the outermost of any kind."""
+    for call in modules:
+        if id(call.module) in observer.by_id:
+            return call
+    return modules[0] if modules else None
+
+
+def _class_in(frames: tuple[Frame, ...]) -> str:
+    for frame in frames:
+        if frame.cls is not None and issubclass(frame.cls, torch.nn.Module):
+            return frame.cls.__qualname__
+    return ""
+
+
+def _passes_stand_in(error: BaseException) -> bool:
+    """Whether the error was raised in our own code, so that the user's cannot be blamed for it."""
+    trace = error.__traceback__
+    last = None
+    while trace is not None:
+        last = trace.tb_frame.f_code.co_filename
+        trace = trace.tb_next
+    return last is not None and last.endswith(("world.py", "unknown.py", "finder.py"))
+
+
+def _frames(error: BaseException, tracer: Tracer) -> tuple[Frame, ...]:
+    frames = []
+    notes = list(tracer.notes.get(id(error), ()))
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        known = tracer.files.get(code.co_filename)
+        if known is not None:
+            location = _place(trace, code.co_filename, notes, tracer)
+            owner = trace.tb_frame.f_locals.get("self")
+            cls = type(owner) if class_file(type(owner)) else None
+            name = getattr(code, "co_qualname", code.co_name)
+            frames.append(Frame(location, name, cls))
+        trace = trace.tb_next
+    return tuple(frames)
+
+
+def _place(trace: Any, file: str, notes: list[Location], tracer: Tracer) -> Location:
+    """The expression that a traceback entry was evaluating."""
+    if sys.version_info >= (3, 11):
+        position = list(trace.tb_frame.f_code.co_positions())[trace.tb_lasti // 2]
+        line, end_line, column, end_column = position
+        if None not in position:
+            text = tracer.facts.source_of(file)
+            return Location(file, Lines(text).span(line, end_line, column, end_column))
+    here = [
+        note
+        for note in notes
+        if note.file == file and note.range.start.line <= trace.tb_lineno - 1 <= note.range.end.line
+    ]
+    if here:
+        return min(here, key=lambda note: _size(note.range))
+    text = tracer.facts.source_of(file).split("\n")
+    line = trace.tb_lineno - 1
+    code = text[line] if line < len(text) else ""
+    indent = len(code) - len(code.lstrip())
+    return Location(file, Range(Position(line, indent), Position(line, len(code.rstrip()))))
+
+
+def _size(found: Range) -> tuple[int, int]:
+    return found.end.line - found.start.line, found.end.column - found.start.column

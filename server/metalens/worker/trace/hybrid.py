@@ -1,0 +1,351 @@
+"""Hybrid execution: weights and activations are meta tensors, small constants stay real, devices do not matter.
+
+Every torch function that Python code calls passes through `Hybrid`. Values that only a real run would know are invented
+and the run is tainted from then on.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Callable, Optional
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from metalens.worker.load.unknown import UnknownError
+from metalens.worker.trace import recurrent
+
+Function = Callable[..., Any]
+
+# Random floats stay real up to this size (a coin flip), other constants up to that (masks, position tables).
+_REAL_RANDOM, _REAL_CONSTANT, _REAL_INDEX = 16, 4096, 1 << 17
+_FALLBACK_LIMIT = 1 << 22
+
+
+class Limit(Exception):
+    """We cannot go on; the user's code is not at fault. The text is a calm sentence."""
+
+
+class Hybrid(TorchFunctionMode):
+    """The mode under which user code runs.
+
+    `on_taint(reason)` hears of each invented value; `on_error(function, args, kwargs, error)` of each torch function
+    that raised for the user's sake.
+    """
+
+    def __init__(
+        self,
+        on_taint: Callable[[str], None],
+        on_error: Callable[[Function, tuple[Any, ...], dict[str, Any], BaseException], None],
+    ) -> None:
+        super().__init__()
+        self.on_taint = on_taint
+        self.on_error = on_error
+
+    def __torch_function__(
+        self, func: Function, types: Any, args: tuple[Any, ...] = (), kwargs: Optional[dict[str, Any]] = None
+    ) -> Any:
+        """Run one torch function."""
+        kwargs = kwargs or {}
+        special = SPECIAL.get(func)
+        try:
+            if special is not None:
+                return special(self, func, args, kwargs)
+            return func(*args, **kwargs)
+        except (Limit, UnknownError):
+            raise
+        except Exception as error:  # noqa: BLE001 - torch raises any type; what it means is decided in rescue
+            return self.rescue(func, args, kwargs, error)
+
+    def rescue(self, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any], error: Exception) -> Any:
+        """Try what a real device would have allowed; else report the error and raise it."""
+        text = str(error)
+        mixed = _mixed(args, kwargs)
+        if mixed:
+            try:
+                return func(*_map(to_meta, args), **_map(to_meta, kwargs))
+            except Exception as second:  # noqa: BLE001 - as above
+                error, text = second, str(second)
+        if isinstance(error, NotImplementedError) or "meta" in text.lower() or "aten::" in text:
+            return self.on_cpu(func, args, kwargs, text)
+        self.on_error(func, args, kwargs, error)
+        raise error
+
+    def on_cpu(self, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any], text: str) -> Any:
+        """Run an operator that meta tensors lack on zeros, if it is small, and forget the values."""
+        tensors = list(_tensors((args, kwargs)))
+        if sum(tensor.numel() for tensor in tensors) > _FALLBACK_LIMIT:
+            raise Limit(f"{_name(func)} does not run without values")
+        self.on_taint(f"{_name(func)} needs values")
+        try:
+            result = func(*_map(_zeros, args), **_map(_zeros, kwargs))
+        except Exception as error:  # noqa: BLE001 - zeros were our idea, so this is no mistake of the user
+            raise Limit(f"{_name(func)} does not run without values ({text.splitlines()[0][:80]})") from error
+        return _map(to_meta, result)
+
+    def invented(self, reason: str) -> None:
+        """Note that a value was made up."""
+        self.on_taint(reason)
+
+
+# ---------------------------------------------------------------- helpers
+
+
+def to_meta(value: Any) -> Any:
+    """A tensor's twin on the meta device; anything else as it is. Parameters stay parameters."""
+    if not isinstance(value, torch.Tensor) or value.is_meta:
+        return value
+    twin = torch.empty_strided(value.size(), value.stride(), dtype=value.dtype, device="meta")
+    if isinstance(value, torch.nn.Parameter):
+        return torch.nn.Parameter(twin, value.requires_grad)
+    return twin
+
+
+def _zeros(value: Any) -> Any:
+    if isinstance(value, torch.Tensor) and value.is_meta:
+        return torch.zeros(value.shape, dtype=value.dtype, device="cpu")
+    if isinstance(value, torch.device) and value.type == "meta":
+        return torch.device("cpu")
+    return value
+
+
+def _map(change: Callable[[Any], Any], value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return change(value)
+    if isinstance(value, (list, tuple)) and not isinstance(value, torch.Size):
+        parts = [_map(change, part) for part in value]
+        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
+    if type(value) is dict:
+        return {key: _map(change, part) for key, part in value.items()}
+    return change(value)
+
+
+def _tensors(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for part in value:
+            yield from _tensors(part)
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from _tensors(part)
+
+
+def _mixed(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    devices = {tensor.is_meta for tensor in _tensors((args, kwargs))}
+    return len(devices) == 2
+
+
+def _name(func: Function) -> str:
+    return str(getattr(func, "__name__", func)).strip("_")
+
+
+def _numel(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
+    size: Any = kwargs.get("size", args)
+    if len(args) == 1 and isinstance(args[0], (tuple, list)):
+        size = args[0]
+    try:
+        return math.prod(int(part) for part in size if isinstance(part, int))
+    except TypeError:
+        return 0
+
+
+# ---------------------------------------------------------------- factories
+
+_Special = Callable[[Hybrid, Function, tuple[Any, ...], "dict[str, Any]"], Any]
+
+
+def _factory(limit: int, first: int = 0) -> _Special:
+    """A factory whose result is real up to `limit` elements; its size starts at argument `first`."""
+
+    def make(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        real = _numel(args[first:] if func is not torch.full else args[:1], kwargs) <= limit
+        kwargs = {**kwargs, "device": "cpu" if real else "meta"}
+        kwargs.pop("pin_memory", None)
+        if not real:
+            kwargs.pop("generator", None)
+        return func(*args, **kwargs)
+
+    return make
+
+
+def _constant(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    kwargs = {**kwargs, "device": "cpu"}
+    kwargs.pop("pin_memory", None)
+    data = args[0] if args else kwargs.get("data")
+    if isinstance(data, torch.Tensor) and data.is_meta:
+        dtype = kwargs.get("dtype")
+        return data.to(dtype) if dtype else data
+    if isinstance(data, (list, tuple)) and any(tensor.is_meta for tensor in _tensors(data)):
+        mode.invented("torch.tensor of values that are not known")
+        return func(_map(_zero_number, data), *args[1:], **kwargs)
+    return func(*args, **kwargs)
+
+
+def _zero_number(value: Any) -> Any:
+    return 0 if isinstance(value, torch.Tensor) and value.dim() == 0 else value
+
+
+def _sequence(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """arange, linspace and their like: real unless they are huge."""
+    kwargs = {**kwargs, "device": "meta"}
+    args = tuple(_number(mode, part) for part in args)
+    shape = func(*args, **kwargs)
+    if shape.numel() > _REAL_INDEX:
+        return shape
+    return func(*args, **{**kwargs, "device": "cpu"})
+
+
+def _number(mode: Hybrid, value: Any) -> Any:
+    if isinstance(value, torch.Tensor) and value.is_meta:
+        return _item(mode, torch.Tensor.item, (value,), {})
+    return value
+
+
+def _like(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    kwargs = {key: value for key, value in kwargs.items() if key not in ("device", "pin_memory")}
+    return func(*args, **kwargs)
+
+
+# ---------------------------------------------------------------- devices and types
+
+
+def _device(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return torch.device("cpu")
+
+
+def _itself(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return args[0]
+
+
+def _to(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """`x.to(...)` changes the dtype only."""
+    wanted = [part for part in (*args[1:], *kwargs.values()) if isinstance(part, (torch.dtype, torch.Tensor))]
+    if not wanted:
+        return args[0]
+    dtype = wanted[0] if isinstance(wanted[0], torch.dtype) else wanted[0].dtype
+    return args[0].to(dtype)
+
+
+def _type(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """`x.type(...)` with a dtype, a name or a legacy tensor type."""
+    wanted = args[1] if len(args) > 1 else kwargs.get("dtype")
+    if wanted is None:
+        return func(*args, **kwargs)
+    if isinstance(wanted, torch.dtype):
+        return args[0].to(wanted)
+    name = wanted if isinstance(wanted, str) else f"{wanted.__module__}.{wanted.__name__}"
+    return args[0].to(_LEGACY.get(name.rsplit(".", 1)[-1], torch.float32))
+
+
+_LEGACY = {
+    "FloatTensor": torch.float32,
+    "DoubleTensor": torch.float64,
+    "HalfTensor": torch.float16,
+    "BFloat16Tensor": torch.bfloat16,
+    "LongTensor": torch.int64,
+    "IntTensor": torch.int32,
+    "ShortTensor": torch.int16,
+    "CharTensor": torch.int8,
+    "ByteTensor": torch.uint8,
+    "BoolTensor": torch.bool,
+}
+
+# ---------------------------------------------------------------- values
+
+
+def _item(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    value = args[0]
+    if not value.is_meta:
+        return func(*args, **kwargs)
+    if value.numel() != 1:
+        # As on a CPU: only one element can become a number.
+        return func(torch.zeros(value.shape), *args[1:], **kwargs)
+    mode.invented(f"{_name(func)}() of a computed tensor")
+    return func(torch.ones((), dtype=value.dtype), *args[1:], **kwargs)
+
+
+def _truth(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if not any(tensor.is_meta for tensor in _tensors((args, kwargs))):
+        return func(*args, **kwargs)
+    mode.invented(f"{_name(func)} of a computed tensor")
+    return False
+
+
+def _real_copy(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """tolist, numpy: zeros in place of what was computed."""
+    value = args[0]
+    if not value.is_meta:
+        return func(*args, **kwargs)
+    if value.numel() > _FALLBACK_LIMIT:
+        raise Limit(f"{_name(func)}() of a large computed tensor")
+    mode.invented(f"{_name(func)}() of a computed tensor")
+    return func(torch.zeros(value.shape, dtype=value.dtype), *args[1:], **kwargs)
+
+
+def _text(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    value = args[0]
+    return f"tensor(..., size={tuple(value.shape)})" if value.is_meta else func(*args, **kwargs)
+
+
+def _index(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """`x[mask]`: a real mask is turned into indices, which is exact; a computed mask is taken to be all true."""
+    keys = args[1] if isinstance(args[1], tuple) else (args[1],)
+    if not any(isinstance(key, torch.Tensor) for key in keys):
+        return func(*args, **kwargs)
+    new: list[Any] = []
+    for key in keys:
+        if isinstance(key, torch.Tensor) and key.dtype in (torch.bool, torch.uint8) and key.dim() > 0:
+            if key.is_meta:
+                mode.invented("a mask that is computed")
+                key = torch.ones(key.shape, dtype=torch.bool)
+            new.extend(key.nonzero(as_tuple=True))
+        else:
+            new.append(key)
+    key_index = tuple(new) if isinstance(args[1], tuple) or len(new) != 1 else new[0]
+    return func(args[0], key_index, *args[2:], **kwargs)
+
+
+def _nothing(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    return None
+
+
+def _grads(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    inputs = kwargs.get("inputs", args[1] if len(args) > 1 else ())
+    return tuple(torch.empty_like(tensor) for tensor in ([inputs] if isinstance(inputs, torch.Tensor) else inputs))
+
+
+def _special_functions() -> dict[Any, _Special]:
+    tensor = torch.Tensor
+    table: dict[Any, _Special] = {}
+    for name in ("empty", "rand", "randn"):
+        table[getattr(torch, name)] = _factory(_REAL_RANDOM)
+    for name in ("zeros", "ones", "eye", "full"):
+        table[getattr(torch, name)] = _factory(_REAL_CONSTANT)
+    table[torch.normal] = _like
+    for name in ("randint", "randperm"):
+        table[getattr(torch, name)] = _sequence
+    for name in ("arange", "linspace", "logspace", "hann_window", "hamming_window", "tril_indices", "triu_indices"):
+        table[getattr(torch, name)] = _sequence
+    for name in ("tensor", "as_tensor", "scalar_tensor", "asarray"):
+        table[getattr(torch, name)] = _constant
+    for name in ("zeros_like", "ones_like", "empty_like", "full_like", "rand_like", "randn_like", "randint_like"):
+        table[getattr(torch, name)] = _like
+    for name in ("new_zeros", "new_ones", "new_empty", "new_full", "new_tensor"):
+        table[getattr(tensor, name)] = _like
+    table[tensor.device.__get__] = _device
+    table.update({getattr(tensor, name): _itself for name in ("cuda", "cpu", "pin_memory", "requires_grad_", "share_memory_")})
+    table[tensor.to], table[tensor.type] = _to, _type
+    table.update({getattr(tensor, name): _item for name in ("item", "__int__", "__float__", "__index__")})
+    table.update({getattr(tensor, name): _truth for name in ("__bool__", "__contains__")})
+    table[torch.equal] = table[torch.allclose] = table[tensor.equal] = table[tensor.allclose] = _truth
+    table.update({getattr(tensor, name): _real_copy for name in ("tolist", "numpy", "__array__")})
+    table.update({getattr(tensor, name): _text for name in ("__repr__", "__format__")})
+    table[tensor.__getitem__] = table[tensor.__setitem__] = _index
+    table[tensor.backward] = table[torch.autograd.backward] = _nothing
+    table[torch.autograd.grad] = _grads
+    table.update(recurrent.RULES)
+    return table
+
+
+SPECIAL: dict[Any, _Special] = _special_functions()

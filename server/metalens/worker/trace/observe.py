@@ -1,0 +1,198 @@
+"""Watches modules being built and called: patches of torch.nn.Module for the length of a run."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from dataclasses import dataclass, field
+from typing import Any, Callable, Optional
+
+import torch
+
+from metalens.protocol.values import Location
+from metalens.worker.load.unknown import UnknownBase, UnknownError, contains_unknown
+from metalens.worker.trace.facts import Built, ModuleCall, Origin
+from metalens.worker.trace.tracer import Tracer
+
+Module = torch.nn.Module
+
+
+@dataclass
+class Seen:
+    """One instance of a workspace class: how it was built, in which run, and how its first complete call went.
+
+    `source` is `call site`, `parent` or `default`. `mended` are the tracer's reasons at the time of building and of
+    the call. `ended` is the error that ended its constructor or its first call.
+    """
+
+    built: Built
+    file: str
+    source: str
+    mended: str
+    done: bool = False
+    ended: Optional[BaseException] = None
+    called: Optional[ModuleCall] = None
+    call_source: str = "call site"
+    call_mended: str = ""
+    output: Any = None
+    returned: bool = False
+
+
+@dataclass
+class Calls:
+    """The calls of one module: the first one's inputs and output, and how many there were."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    output: Any = None
+    count: int = 0
+
+
+@dataclass
+class Observer:
+    """What was built and called in a run. Use as a context manager around user code."""
+
+    tracer: Tracer
+    is_workspace: Callable[[str], bool]
+    seen: list[Seen] = field(default_factory=list)
+    by_id: dict[int, Seen] = field(default_factory=dict)
+    calls: dict[int, Calls] = field(default_factory=dict)
+    call_source: str = "call site"
+    build_source: str = "call site"
+
+    def __enter__(self) -> Observer:
+        self._call = Module.__call__
+        self._subclass = Module.__dict__.get("__init_subclass__")
+        observer = self
+
+        def new(cls: type, *args: Any, **kwargs: Any) -> Any:
+            return observer.construct(cls, args, kwargs)
+
+        def call(module: Any, *args: Any, **kwargs: Any) -> Any:
+            return observer.run(module, args, kwargs)
+
+        def init_subclass(cls: type, **kwargs: Any) -> None:
+            super(Module, cls).__init_subclass__(**kwargs)
+            observer.adopt(cls)
+
+        Module.__new__ = new  # type: ignore[method-assign, assignment]
+        Module.__call__ = call  # type: ignore[method-assign]
+        Module.__init_subclass__ = classmethod(init_subclass)  # type: ignore[assignment]
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        del Module.__new__
+        Module.__call__ = self._call  # type: ignore[method-assign]
+        del Module.__init_subclass__
+
+    # ------------------------------------------------------------ building
+
+    def construct(self, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """`cls(*args, **kwargs)` was called: make the bare object and remember how."""
+        module = object.__new__(cls)
+        if contains_unknown((args, kwargs)):
+            raise UnknownError(f"an argument of {cls.__name__} is not known")
+        if issubclass(cls, UnknownBase):
+            raise UnknownError(f"a base class of {cls.__name__} is not installed")
+        tracer = self.tracer
+        built = Built(module, cls, args, kwargs, tracer.location())
+        tracer.facts.built[id(module)] = built
+        tracer.facts.alive.append(module)
+        file = class_file(cls)
+        if file is not None and self.is_workspace(file):
+            parent = tracer.strict > 0
+            source = "parent" if parent else self.build_source
+            seen = Seen(built, file, source, tracer.mended)
+            # A class without a constructor of its own is built as soon as it exists.
+            seen.done = _constructor_owner(cls) is None
+            self.seen.append(seen)
+            self.by_id[id(module)] = seen
+        return module
+
+    def adopt(self, cls: type) -> None:
+        """Wrap the constructor of a new workspace class, so that its end is known."""
+        constructor = cls.__dict__.get("__init__")
+        file = class_file(cls)
+        if constructor is None or file is None or not self.is_workspace(file):
+            return
+        observer = self
+
+        @functools.wraps(constructor)
+        def init(module: Any, *args: Any, **kwargs: Any) -> None:
+            outermost = type(module) is cls
+            observer.tracer.strict += 1
+            seen = observer.by_id.get(id(module))
+            try:
+                constructor(module, *args, **kwargs)
+            except BaseException as error:
+                if seen is not None and outermost:
+                    seen.ended = error
+                raise
+            finally:
+                observer.tracer.strict -= 1
+            if seen is not None and (outermost or _constructor_owner(type(module)) is cls):
+                seen.done = True
+
+        cls.__init__ = init  # type: ignore[misc]
+
+    # ------------------------------------------------------------ calling
+
+    def run(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """`module(*args, **kwargs)`."""
+        tracer = self.tracer
+        if contains_unknown((args, kwargs), 1):
+            raise UnknownError(f"an input of {type(module).__name__} is not known")
+        seen = self.by_id.get(id(module))
+        record = ModuleCall(module, args, kwargs, tracer.location())
+        first = seen is not None and not seen.returned
+        if seen is not None and first:
+            seen.called, seen.done = record, True
+            seen.call_source = "parent" if tracer.modules else self.call_source
+        tracer.modules.append(record)
+        tracer.strict += 1
+        try:
+            output = self._call(module, *args, **kwargs)
+        except BaseException as error:
+            if seen is not None and first:
+                seen.ended = error
+            if id(error) not in tracer.under_way:
+                tracer.under_way[id(error)] = tuple(tracer.modules)
+                tracer.facts.alive.append(error)
+            raise
+        finally:
+            tracer.modules.pop()
+            tracer.strict -= 1
+        calls = self.calls.get(id(module))
+        if calls is None:
+            calls = self.calls[id(module)] = Calls(args, kwargs, output)
+        calls.count += 1
+        if seen is not None and first:
+            seen.output, seen.returned, seen.ended, seen.call_mended = output, True, None, tracer.mended
+        elif isinstance(output, torch.Tensor):
+            self._origin(output, module, args)
+        return output
+
+    def _origin(self, output: Any, module: Any, args: tuple[Any, ...]) -> None:
+        location: Optional[Location] = self.tracer.location()
+        facts = self.tracer.facts
+        if location is None or id(output) in facts.origins or any(output is part for part in args):
+            return
+        inputs = tuple(part for part in args if isinstance(part, torch.Tensor))
+        facts.origins[id(output)] = Origin(location, type(module).forward, module, inputs)
+        facts.alive.append(output)
+
+
+def class_file(cls: type) -> Optional[str]:
+    """The file in which a class was defined, as far as its module tells."""
+    module = sys.modules.get(cls.__module__)
+    file = getattr(module, "__file__", None)
+    return os.path.realpath(file) if isinstance(file, str) else None
+
+
+def _constructor_owner(cls: type) -> Optional[type]:
+    """The most derived class that defines `__init__`, if that is not torch's own Module."""
+    for base in cls.__mro__:
+        if "__init__" in base.__dict__:
+            return None if base is Module else base
+    return None

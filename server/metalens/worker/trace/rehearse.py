@@ -1,0 +1,161 @@
+"""Runs callers in the locked room: sliced, statement by statement, tolerant of every failure."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import os
+import random
+import sys
+import types
+from typing import Any, Callable
+
+import torch
+
+from metalens.worker.load.finder import MissingFinder, WorkspaceFinder
+from metalens.worker.load.instrument import instrument
+from metalens.worker.load.slicing import slice_script, workspace_names
+from metalens.worker.load.sources import Sources
+from metalens.worker.load.unknown import Unknown, UnknownError
+from metalens.worker.trace.hybrid import Limit
+from metalens.worker.trace.tracer import Tracer
+
+
+class Stage:
+    """Loads and runs workspace code for one run. `problems` are files that could not be loaded, and why."""
+
+    def __init__(self, root: str, import_paths: tuple[str, ...], sources: Sources, tracer: Tracer) -> None:
+        self.tracer = tracer
+        self.sources = sources
+        self.problems: dict[str, str] = {}
+        self.rehearsed: list[types.ModuleType] = []
+        self.missing = MissingFinder(sources)
+        self.local = workspace_names(root, import_paths)
+        for folder in (*import_paths, root):
+            if folder not in sys.path:
+                sys.path.insert(min(len(import_paths), len(sys.path)), folder)
+        sys.path[:0] = [folder for folder in import_paths if folder not in sys.path[: len(import_paths)]]
+        sys.meta_path.insert(0, WorkspaceFinder(sources, self._import_text))
+        sys.meta_path.append(self.missing)
+
+    def rehearse(self, file: str, argv: tuple[str, ...]) -> types.ModuleType:
+        """Run a file as a script, then its functions that nobody called."""
+        module = types.ModuleType("__main__")
+        module.__file__ = file
+        module.__package__ = _package_of(file) or None
+        sys.modules["__main__"] = module
+        sys.argv = [file, *argv]
+        self.rehearsed.append(module)
+        self._fresh(file)
+        try:
+            tree = self._parse(file)
+        except (OSError, SyntaxError, UnicodeDecodeError, ValueError) as error:
+            self.problems[file] = _why_unreadable(error)
+            return module
+        slice_script(tree, self.local)
+        self._execute(tree, file, module.__dict__)
+        self._call_functions(module, file)
+        return module
+
+    def class_named(self, file: str, qualname: str) -> Any:
+        """The class of that name in a file that was rehearsed or imported; None if running the file did not make it."""
+        real = os.path.realpath(file)
+        for module in [*self.rehearsed, *sys.modules.values()]:
+            if os.path.realpath(getattr(module, "__file__", None) or "/") == real:
+                found = _lookup(module, qualname)
+                if isinstance(found, type):
+                    return found
+        return None
+
+    # ------------------------------------------------------------ inside
+
+    def _fresh(self, file: str) -> None:
+        random.seed(0)
+        torch.manual_seed(0)
+        self.tracer.mended = ""
+        folder = os.path.dirname(file)
+        if sys.path[:1] != [folder]:
+            sys.path.insert(0, folder)
+
+    def _parse(self, file: str) -> ast.Module:
+        tree = ast.parse(self.sources.text(file), file)
+        return tree
+
+    def _import_text(self, text: str, file: str, namespace: dict[str, Any]) -> None:
+        self._execute(_without_training(ast.parse(text, file)), file, namespace)
+
+    def _execute(self, tree: ast.Module, file: str, namespace: dict[str, Any]) -> None:
+        real = os.path.realpath(file)
+        text = self.sources.texts.get(real) or self.sources.text(file)
+        table = instrument(tree, text)
+        self.tracer.facts.sources[real] = text
+        namespace.update(self.tracer.hooks(real, table))
+        strict, self.tracer.strict = self.tracer.strict, 0
+        try:
+            exec(compile(tree, real, "exec", dont_inherit=True), namespace)
+        except (SystemExit, UnknownError, Limit):
+            return
+        finally:
+            self.tracer.strict = strict
+
+    def _call_functions(self, module: types.ModuleType, file: str) -> None:
+        """Call each top-level function of a caller that speaks of modules, with Unknown for what it requires."""
+        real = os.path.realpath(file)
+        for function in [item for item in vars(module).values() if isinstance(item, types.FunctionType)]:
+            if os.path.realpath(function.__code__.co_filename) != real or function.__name__ in self._entered(real):
+                continue
+            try:
+                required = [
+                    part
+                    for part in inspect.signature(function).parameters.values()
+                    if part.default is part.empty and part.kind < 2
+                ]
+            except (TypeError, ValueError):
+                continue
+            self.tracer.mended = ""
+            _attempt(lambda f=function, r=required: f(*(Unknown(part.name) for part in r)))
+
+    def _entered(self, file: str) -> set[str]:
+        trace = self.tracer.files.get(file)
+        return trace.entered if trace is not None else set()
+
+
+def _attempt(action: Callable[[], Any]) -> None:
+    try:
+        action()
+    except (Exception, SystemExit):  # noqa: BLE001 - a caller may end in any way; what it showed before that counts
+        return
+
+
+def _lookup(module: types.ModuleType, qualname: str) -> Any:
+    found: Any = module
+    for part in qualname.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+def _package_of(file: str) -> str:
+    parts = []
+    folder = os.path.dirname(file)
+    while os.path.isfile(os.path.join(folder, "__init__.py")):
+        parts.append(os.path.basename(folder))
+        folder = os.path.dirname(folder)
+    return ".".join(reversed(parts))
+
+
+def _without_training(tree: ast.Module) -> ast.Module:
+    """An imported module keeps everything but loops that train, which belong to a script."""
+    from metalens.worker.load.instrument import is_training_loop
+
+    tree.body = [part for part in tree.body if not (isinstance(part, ast.For) and is_training_loop(part))]
+    return tree
+
+
+def _why_unreadable(error: Exception) -> str:
+    if isinstance(error, SyntaxError):
+        return f"line {error.lineno or 0} does not parse: {error.msg}"
+    if isinstance(error, UnicodeDecodeError):
+        return "not UTF-8 text"
+    if isinstance(error, FileNotFoundError):
+        return "the file is gone"
+    return str(error).splitlines()[0][:160]

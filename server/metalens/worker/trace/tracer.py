@@ -1,0 +1,287 @@
+"""The state of one run, and the hooks through which instrumented code reports to it."""
+
+from __future__ import annotations
+
+import operator
+import sys
+import traceback
+from dataclasses import dataclass, field
+from typing import Any, Callable, Iterator, Optional
+
+import torch
+
+from metalens.protocol.values import Location, Range
+from metalens.worker.load import instrument
+from metalens.worker.load.unknown import Unknown, UnknownError, contains_unknown
+from metalens.worker.trace.facts import Facts, ModuleCall, Origin
+from metalens.worker.trace.hybrid import Limit
+
+_SEEN_PER_EXPRESSION = 6
+_FACTORY_ROUNDS, _WHILE_ROUNDS = 100, 3
+_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "Add": operator.add,
+    "Sub": operator.sub,
+    "Mult": operator.mul,
+    "MatMult": operator.matmul,
+    "Div": operator.truediv,
+    "Mod": operator.mod,
+    "Pow": operator.pow,
+    "LShift": operator.lshift,
+    "RShift": operator.rshift,
+    "BitOr": operator.or_,
+    "BitXor": operator.xor,
+    "BitAnd": operator.and_,
+    "FloorDiv": operator.floordiv,
+}
+_IN_PLACE: dict[str, Callable[[Any, Any], Any]] = {
+    "Add": operator.iadd,
+    "Sub": operator.isub,
+    "Mult": operator.imul,
+    "MatMult": operator.imatmul,
+    "Div": operator.itruediv,
+    "Mod": operator.imod,
+    "Pow": operator.ipow,
+    "LShift": operator.ilshift,
+    "RShift": operator.irshift,
+    "BitOr": operator.ior,
+    "BitXor": operator.ixor,
+    "BitAnd": operator.iand,
+    "FloorDiv": operator.ifloordiv,
+}
+
+
+@dataclass
+class FileTrace:
+    """The table of one instrumented file and the values seen at each of its numbers."""
+
+    file: str
+    table: instrument.Table
+    seen: dict[int, list[Any]] = field(default_factory=dict)
+    entered: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Raised:
+    """What was going on when an error was first seen: the torch function that raised, and the modules under way."""
+
+    error: BaseException
+    function: Optional[Callable[..., Any]]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+class Tracer:
+    """Everything that a run knows so far.
+
+    `strict` counts the module constructors and calls under way: inside them nothing is mended. `mended` says why
+    shapes of this run are no proof (a statement was skipped, a value was invented), or is empty.
+    """
+
+    def __init__(self) -> None:
+        self.facts = Facts()
+        self.files: dict[str, FileTrace] = {}
+        self.at: list[tuple[FileTrace, int]] = []
+        self.modules: list[ModuleCall] = []
+        self.strict = 0
+        self.mended = ""
+        self.fixed = False
+        self.raised: dict[int, Raised] = {}
+        self.under_way: dict[int, tuple[ModuleCall, ...]] = {}
+        self.notes: dict[int, list[Location]] = {}
+        self.on_failure: Callable[[BaseException], None] = lambda error: None
+
+    # ------------------------------------------------------------ what the other rooms report
+
+    def taint(self, reason: str) -> None:
+        """A value was invented: from here on this run proves nothing."""
+        if self.strict or not self.mended:
+            self.mended = self.mended or (reason if self.strict else "")
+
+    def torch_error(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], error: BaseException
+    ) -> None:
+        """A torch function raised; the innermost one is remembered."""
+        self.raised.setdefault(id(error), Raised(error, function, args, kwargs))
+
+    def name_modules(self) -> None:
+        """Give every module its dotted path in the outermost model that holds it."""
+        names = self.facts.names
+        for built in list(self.facts.built.values()):
+            if id(built.module) in names or "_modules" not in vars(built.module):
+                continue
+            for name, part in built.module.named_modules():
+                # Parents are built before their children, so the first path found is the longest.
+                if name:
+                    names.setdefault(id(part), name)
+
+    def location(self) -> Optional[Location]:
+        """The innermost instrumented expression under way."""
+        if not self.at:
+            return None
+        trace, number = self.at[-1]
+        return Location(trace.file, trace.table.ranges[number])
+
+    # ------------------------------------------------------------ hooks
+
+    def hooks(self, file: str, table: instrument.Table) -> dict[str, Any]:
+        """The names that an instrumented file needs in its namespace."""
+        trace = self.files.get(file)
+        if trace is None or len(trace.table.ranges) != len(table.ranges):
+            trace = self.files[file] = FileTrace(file, table)
+        seen, at = trace.seen, self.at
+
+        def record(number: int, value: Any) -> Any:
+            if isinstance(value, (torch.Tensor, tuple, list)):
+                values = seen.setdefault(number, [])
+                if len(values) < _SEEN_PER_EXPRESSION:
+                    values.append(value if isinstance(value, (torch.Tensor, tuple)) else tuple(value[:8]))
+            return value
+
+        def call(number: int, function: Any, /, *args: Any, **kwargs: Any) -> Any:
+            if Unknown in map(type, args) or (kwargs and Unknown in map(type, kwargs.values())):
+                if not self._takes_unknown(function):
+                    if self.strict:
+                        raise UnknownError("an argument is not known")
+                    return Unknown(getattr(function, "__name__", "call"))
+            at.append((trace, number))
+            try:
+                value = function(*args, **kwargs)
+            except Exception as error:
+                self._note(error, trace, number)
+                raise
+            finally:
+                at.pop()
+            if isinstance(value, torch.Tensor):
+                self._made(value, trace, number, function, args)
+            return record(number, value)
+
+        def operate(number: int, name: str, left: Any, right: Any) -> Any:
+            at.append((trace, number))
+            try:
+                value = _OPERATORS[name](left, right)
+            except Exception as error:
+                self._note(error, trace, number)
+                raise
+            finally:
+                at.pop()
+            if isinstance(value, torch.Tensor):
+                self._made(value, trace, number, _OPERATORS[name], (left, right))
+                record(number, value)
+            return value
+
+        def augment(number: int, name: str, left: Any, right: Any) -> Any:
+            at.append((trace, number))
+            try:
+                value = _IN_PLACE[name](left, right)
+            except Exception as error:
+                self._note(error, trace, number)
+                raise
+            finally:
+                at.pop()
+            return record(number, value)
+
+        def skip(number: int, pure: bool) -> bool:
+            return self._skip(pure)
+
+        def loop(number: int, items: Any, training: bool, parts: int) -> Iterator[Any]:
+            if self.strict:
+                return items  # type: ignore[no-any-return]
+            if isinstance(items, Unknown):
+                self.mended = self.mended or "a loop over something that is not known"
+                return iter((tuple(Unknown("item") for _ in range(parts)) if parts else Unknown("item"),))
+            return _rounds(items, 1 if training else _FACTORY_ROUNDS)
+
+        rounds: dict[tuple[int, int], int] = {}
+
+        def again(number: int, line: int) -> bool:
+            key = (line, id(sys._getframe(1)))
+            rounds[key] = rounds.get(key, 0) + 1
+            return bool(self.strict) or rounds[key] <= _WHILE_ROUNDS
+
+        def test(number: int, value: Any) -> Any:
+            if isinstance(value, Unknown) and not self.strict:
+                self.mended = self.mended or "a branch on something that is not known"
+                return True
+            return value
+
+        return {
+            instrument.RECORD: record,
+            instrument.CALL: call,
+            instrument.OPERATE: operate,
+            instrument.AUGMENT: augment,
+            instrument.SKIP: skip,
+            instrument.LOOP: loop,
+            instrument.ROUND: again,
+            instrument.TEST: test,
+            instrument.ENTER: trace.entered.add,
+            instrument.UNKNOWN: lambda: Unknown("a value of a skipped statement"),
+            instrument.ERROR: Exception,
+        }
+
+    # ------------------------------------------------------------ inside
+
+    def _takes_unknown(self, function: Any) -> bool:
+        """Whether a call may be made although an argument is not known: only the workspace's own functions."""
+        if isinstance(function, Unknown):
+            return True
+        if isinstance(function, type):
+            return not issubclass(function, torch.nn.Module) and self._is_own(function.__init__)
+        return self._is_own(function)
+
+    def _is_own(self, function: Any) -> bool:
+        code = getattr(getattr(function, "__func__", function), "__code__", None)
+        return code is not None and code.co_filename in self.files
+
+    def _note(self, error: BaseException, trace: FileTrace, number: int) -> None:
+        self.notes.setdefault(id(error), []).append(Location(trace.file, trace.table.ranges[number]))
+        if id(error) not in self.under_way:
+            self.under_way[id(error)] = tuple(self.modules)
+            self.facts.alive.append(error)
+
+    def _made(self, value: Any, trace: FileTrace, number: int, function: Any, args: tuple[Any, ...]) -> None:
+        if id(value) in self.facts.origins:
+            return
+        if any(value is part for part in args):
+            return
+        inputs = tuple(part for part in args if isinstance(part, torch.Tensor))
+        owner = getattr(function, "__self__", None)
+        if isinstance(owner, torch.Tensor):
+            inputs = (owner, *inputs)
+        for part in args[:1]:
+            if isinstance(part, (list, tuple)):
+                inputs += tuple(item for item in part if isinstance(item, torch.Tensor))
+        module = function if isinstance(function, torch.nn.Module) else None
+        location = Location(trace.file, trace.table.ranges[number])
+        self.facts.origins[id(value)] = Origin(location, function, module, inputs)
+        self.facts.alive.append(value)
+
+    def _skip(self, pure: bool) -> bool:
+        """An instrumented statement failed: whether the error must go on its way."""
+        error = sys.exc_info()[1]
+        if self.strict or error is None or isinstance(error, RecursionError):
+            return True
+        if not isinstance(error, (UnknownError, Limit)):
+            self.on_failure(error)
+        if not pure:
+            self.mended = self.mended or f"a statement was skipped ({_first_line(error)})"
+        return False
+
+
+def _rounds(items: Any, most: int) -> Iterator[Any]:
+    for index, item in enumerate(items):
+        if index >= most:
+            return
+        yield item
+
+
+def _first_line(error: BaseException) -> str:
+    text = traceback.format_exception_only(type(error), error)[-1].strip()
+    return text[:100]
+
+
+def range_of(trace: FileTrace, number: int) -> Range:
+    """The range of a numbered expression."""
+    return trace.table.ranges[number]
+
+
+__all__ = ["FileTrace", "Raised", "Tracer", "contains_unknown", "range_of"]

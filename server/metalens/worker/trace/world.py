@@ -1,0 +1,194 @@
+"""The world that user code meets during a run: no devices, no files of weights, no training, one batch per loader."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+import time
+from typing import Any, Callable, Iterator, Optional
+
+import torch
+
+from metalens.worker.load.unknown import Unknown, UnknownError
+from metalens.worker.trace.hybrid import to_meta
+
+Module = torch.nn.Module
+_Patch = tuple[Any, str, Any]
+
+
+@contextlib.contextmanager
+def world() -> Iterator[None]:
+    """Put the stand-ins in place for the length of a run."""
+    patches = [*_module_patches(), *_torch_patches(), *_python_patches()]
+    before = [(owner, name, owner.__dict__[name] if name in vars(owner) else None) for owner, name, _ in patches]
+    for owner, name, value in patches:
+        setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        for owner, name, value in before:
+            if value is None:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, value)
+
+
+def _module_patches() -> list[_Patch]:
+    new, to, register = torch.nn.Parameter.__new__, Module.to, Module.register_buffer
+
+    def parameter(cls: type, data: Any = None, requires_grad: bool = True) -> Any:
+        if isinstance(data, torch.Tensor) and type(data) is torch.Tensor and not data.is_meta:
+            data = to_meta(data)
+        return new(cls, data, requires_grad)
+
+    def move(module: Any, *args: Any, **kwargs: Any) -> Any:
+        if any(isinstance(part, (torch.dtype, torch.Tensor)) for part in (*args, *kwargs.values())):
+            kept = [part for part in (*args, *kwargs.values()) if isinstance(part, (torch.dtype, torch.Tensor))]
+            dtype = kept[0] if isinstance(kept[0], torch.dtype) else kept[0].dtype
+            return to(module, dtype)
+        return module
+
+    def buffer(module: Any, name: str, tensor: Any, persistent: bool = True) -> None:
+        # Running statistics of torch's own layers are no constants.
+        if type(module).__module__.startswith("torch.") and isinstance(tensor, torch.Tensor):
+            tensor = to_meta(tensor)
+        register(module, name, tensor, persistent)
+
+    def itself(module: Any, *args: Any, **kwargs: Any) -> Any:
+        return module
+
+    def keys(module: Any, *args: Any, **kwargs: Any) -> Any:
+        return torch.nn.modules.module._IncompatibleKeys([], [])
+
+    patches: list[_Patch] = [
+        (torch.nn.Parameter, "__new__", staticmethod(parameter)),
+        (Module, "to", move),
+        (Module, "register_buffer", buffer),
+        (Module, "load_state_dict", keys),
+    ]
+    patches += [(Module, name, itself) for name in ("cuda", "cpu", "share_memory", "compile")]
+    for name, function in vars(torch.nn.init).items():
+        if name.endswith("_") and not name.startswith("_") and callable(function):
+            patches.append((torch.nn.init, name, _initialiser(name)))
+    return patches
+
+
+def _initialiser(name: str) -> Callable[..., Any]:
+    """An initialiser that fills nothing, but refuses what torch refuses."""
+
+    def fill(*args: Any, **kwargs: Any) -> Any:
+        tensor = args[0] if args else kwargs.get("tensor")
+        if isinstance(tensor, torch.Tensor) and tensor.dim() < 2 and name.startswith(("xavier", "kaiming", "orthogonal")):
+            torch.nn.init._calculate_fan_in_and_fan_out(tensor)
+        return tensor
+
+    return fill
+
+
+def _torch_patches() -> list[_Patch]:
+    def nothing(*args: Any, **kwargs: Any) -> None:
+        return None
+
+    def compiled(model: Any = None, **kwargs: Any) -> Any:
+        return model if model is not None else (lambda function: function)
+
+    def unknown(what: str) -> Callable[..., Any]:
+        return lambda *args, **kwargs: Unknown(what)
+
+    def checkpoint(function: Any, *args: Any, **kwargs: Any) -> Any:
+        ours = ("use_reentrant", "preserve_rng_state", "context_fn", "determinism_check", "debug", "early_stop")
+        return function(*args, **{key: value for key, value in kwargs.items() if key not in ours})
+
+    patches: list[_Patch] = [
+        (torch, "load", unknown("torch.load(...)")),
+        (torch, "save", nothing),
+        (torch, "compile", compiled),
+        (torch, "set_default_device", nothing),
+        (torch.hub, "load", unknown("torch.hub.load(...)")),
+        (torch.hub, "load_state_dict_from_url", unknown("downloaded weights")),
+        (torch.cuda, "set_device", nothing),
+        (torch.cuda, "synchronize", nothing),
+        (torch.cuda, "manual_seed", nothing),
+        (torch.cuda, "manual_seed_all", nothing),
+        (torch.utils.checkpoint, "checkpoint", checkpoint),
+        (torch.optim.Optimizer, "zero_grad", nothing),
+        (torch.utils.data, "DataLoader", Loader),
+        (torch.utils.data.dataloader, "DataLoader", Loader),
+    ]
+    for name in ("clip_grad_norm_", "clip_grad_value_"):
+        patches.append((torch.nn.utils, name, lambda *args, **kwargs: torch.zeros(())))
+    return patches
+
+
+class Loader:
+    """A DataLoader of one batch, made in this process from the first items of its dataset."""
+
+    def __init__(self, dataset: Any, batch_size: Optional[int] = 1, *args: Any, **kwargs: Any) -> None:
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.batch_sampler = kwargs.get("batch_sampler")
+        self.sampler = kwargs.get("sampler")
+        self.drop_last = kwargs.get("drop_last", False)
+        self.num_workers = 0
+        self.collate_fn = kwargs.get("collate_fn") or torch.utils.data.default_collate
+
+    def __class_getitem__(cls, item: Any) -> type:
+        return cls
+
+    def __len__(self) -> int:
+        if isinstance(self.dataset, Unknown) or isinstance(self.batch_size, Unknown):
+            raise UnknownError("the length of a dataset is not known")
+        size = self.batch_size or 1
+        return max(1, (len(self.dataset) + size - 1) // size)
+
+    def __iter__(self) -> Iterator[Any]:
+        if isinstance(self.dataset, Unknown) or isinstance(self.batch_size, Unknown):
+            raise UnknownError("a dataset is not known")
+        if isinstance(self.dataset, torch.utils.data.IterableDataset):
+            items = [item for item, _ in zip(self.dataset, range(self.batch_size or 1))]
+        elif self.batch_size is None:
+            yield self.dataset[0]
+            return
+        else:
+            count = min(int(self.batch_size), len(self.dataset))
+            items = [self.dataset[index] for index in range(count)]
+        yield self.collate_fn(items)
+
+
+def _python_patches() -> list[_Patch]:
+    def nothing(*args: Any, **kwargs: Any) -> None:
+        return None
+
+    return [
+        (argparse.ArgumentParser, "parse_args", _parse_args),
+        (argparse.ArgumentParser, "parse_known_args", _parse_known_args),
+        (time, "sleep", nothing),
+    ]
+
+
+def _parse_known_args(parser: argparse.ArgumentParser, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+    """The defaults, overridden by the command line given; what is required and not given is Unknown."""
+    given = list(sys.argv[1:] if args is None else args)
+    result = namespace if namespace is not None else argparse.Namespace()
+    missing = []
+    for action in parser._actions:
+        if action.required:
+            missing.append(action)
+            action.required = False
+    known_args = _originals["parse_known_args"]
+    try:
+        result, rest = known_args(parser, given, result)
+    except SystemExit as error:
+        raise UnknownError("the command line does not fit its parser") from error
+    for action in missing:
+        if action.dest != argparse.SUPPRESS and getattr(result, action.dest, None) is None:
+            setattr(result, action.dest, Unknown(f"the required argument {action.dest}"))
+    return result, rest
+
+
+def _parse_args(parser: argparse.ArgumentParser, args: Any = None, namespace: Any = None) -> Any:
+    return _parse_known_args(parser, args, namespace)[0]
+
+
+_originals: dict[str, Any] = {"parse_known_args": argparse.ArgumentParser.parse_known_args}
