@@ -1,0 +1,206 @@
+"""Where the squiggle goes, and the places that explain it.
+
+One root cause, one squiggle: on the call in the frame where both sides of the disagreement were decided. A shared
+block that was given the wrong width is its caller's mistake; elements of one `nn.Sequential` that disagree among
+themselves are shown at the element.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import Any, Optional
+
+from torch import nn
+
+from metalens.protocol.messages import Related
+from metalens.protocol.values import Location, Position, Range
+from metalens.worker.judge import torchkind, words
+from metalens.worker.judge.case import Case, Mistake, layer_word
+from metalens.worker.judge.definitions import slot_of
+from metalens.worker.judge.lineage import Lineage, producing_layer
+from metalens.worker.judge.source import source_of, text_at
+from metalens.worker.trace.facts import ModuleCall
+
+
+def place_of(case: Case, mistake: Mistake) -> Location:
+    """The range of the squiggle: an expression of a user frame under way, or a layer's constructor call."""
+    frames = case.failure.frames
+    location = frames[-1].location
+    if mistake.layer is not None and mistake.tensor is not None:
+        location = _where_decided(case, mistake) or location
+    return _narrowed(case, location)
+
+
+def related_to(case: Case, mistake: Mistake) -> tuple[Related, ...]:
+    """The definitions of both layers, the operations that made the size, the other operand, and the evidence."""
+    found: list[Related] = []
+    if mistake.layer is not None:
+        found += _definition(case, mistake.layer, mistake.argument, mistake.expected)
+    for tensor, dim in ((mistake.tensor, mistake.dim), (mistake.other, mistake.dim)):
+        if tensor is not None:
+            found += _history(case, tensor, min(dim, max(tensor.dim() - 1, 0)), mistake)
+    found += _evidence(case)
+    place = place_of(case, mistake)
+    unique: dict[tuple[Location, str], Related] = {}
+    for item in found:
+        if item.location != place:
+            unique.setdefault((item.location, item.message), item)
+    return tuple(unique.values())[:8]
+
+
+def _where_decided(case: Case, mistake: Mistake) -> Optional[Location]:
+    lineage = case.lineage(mistake.tensor, mistake.dim)
+    layer = lineage.layer if lineage.layer is not None else producing_layer(case.facts, mistake.tensor)
+    consumer = case.facts.name_of(mistake.layer)
+    if layer is not None and case.facts.name_of(layer):
+        return _below(case, _common(consumer, case.facts.name_of(layer)), mistake.layer, lineage.layer)
+    if lineage.origin is not None:
+        held = _frame_holding(case, lineage.origin.location)
+        if held is not None:
+            return held
+    return _below(case, "", mistake.layer, None)
+
+
+def _below(case: Case, owner: str, consumer: Any, producer: Any) -> Optional[Location]:
+    """The call that left the module named `owner`, on the way to the failure."""
+    holder: Optional[ModuleCall] = None
+    for call in case.failure.modules:
+        name = case.facts.name_of(call.module)
+        if name and (not owner or name.startswith(owner + ".")):
+            return call.location or _element(case, holder, call.module, consumer, producer) or _nearest(case, call)
+        holder = call
+    return None
+
+
+def _element(
+    case: Case, holder: Optional[ModuleCall], element: Any, consumer: Any, producer: Any
+) -> Optional[Location]:
+    """The constructor call of an element of an nn.Sequential whose elements disagree, if both stand in one statement."""
+    if holder is None or not isinstance(holder.module, nn.Sequential) or producer is None:
+        return None
+    guilty = element
+    if element is consumer and _next_agrees(holder.module, consumer, producer):
+        guilty = producer
+    places = [built.location for built in map(case.facts.built_of, (element, producer)) if built is not None]
+    if len(places) < 2 or places[0] is None or places[1] is None or places[0].file != places[1].file:
+        return None
+    source = source_of(case.facts, places[0].file)
+    nodes = [source.call_at(place.range) for place in places if place is not None]
+    if None in nodes or source.statement_of(nodes[0]) is not source.statement_of(nodes[1]):  # type: ignore[arg-type]
+        return None
+    built = case.facts.built_of(guilty)
+    return built.location if built is not None else None
+
+
+def _next_agrees(holder: Any, consumer: Any, producer: Any) -> bool:
+    """Whether the layer after the consumer sides with it against the producer (then the producer is the odd one)."""
+    elements = list(holder)
+    if not any(element is consumer for element in elements):
+        return False
+    expected = torchkind.width(consumer, torchkind.input_argument(consumer))
+    given = torchkind.width(producer, torchkind.output_argument(producer))
+    if torchkind.output_argument(consumer):
+        return False
+    place = next(i for i, element in enumerate(elements) if element is consumer)
+    for element in elements[place + 1 :]:
+        wanted = torchkind.width(element, torchkind.input_argument(element))
+        if wanted is not None:
+            return wanted == expected != given
+    return False
+
+
+def _nearest(case: Case, inner: ModuleCall) -> Optional[Location]:
+    """The innermost call with a place in the user's code at or above `inner`."""
+    found = None
+    for call in case.failure.modules:
+        if call.location is not None:
+            found = call.location
+        if call is inner:
+            break
+    return found
+
+
+def _frame_holding(case: Case, origin: Location) -> Optional[Location]:
+    source = source_of(case.facts, origin.file)
+    function = source.function_at(origin.range.start.line)
+    for frame in reversed(case.failure.frames):
+        same = frame.location.file == origin.file
+        if same and source.function_at(frame.location.range.start.line) is function and frame.cls is not None:
+            return frame.location
+    return None
+
+
+def _common(left: str, right: str) -> str:
+    parts = []
+    for a, b in zip(left.split("."), right.split(".")):
+        if a != b:
+            break
+        parts.append(a)
+    if ".".join(parts) in (left, right):
+        parts = parts[:-1]
+    return ".".join(parts)
+
+
+def _narrowed(case: Case, location: Location) -> Location:
+    """A chained call over several lines begins at its own attribute, as PyTorch's traceback does."""
+    source = source_of(case.facts, location.file)
+    node = source.node_at(location.range)
+    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+        return location
+    before = source.range_of(node.func.value).end
+    after = source.range_of(node.func).end
+    if before.line == after.line:
+        return location
+    start = Position(after.line, after.column - len(node.func.attr))
+    return Location(location.file, Range(start, location.range.end))
+
+
+def _definition(case: Case, layer: Any, argument: str, size: Optional[int]) -> list[Related]:
+    built = case.facts.built_of(layer)
+    if built is None or built.location is None:
+        return []
+    slot = slot_of(case.facts, layer, argument) if argument else None
+    if slot is not None and slot.node is not None and size is not None:
+        return [Related(slot.source.location_of(slot.node), f"{argument}={size} declared here")]
+    return [Related(built.location, f"{layer_word(case, layer)} is built here")]
+
+
+def _history(case: Case, tensor: Any, dim: int, mistake: Mistake) -> list[Related]:
+    if not tensor.dim():
+        return []
+    lineage = case.lineage(tensor, dim)
+    found: list[Related] = []
+    for step in lineage.steps:
+        if len(found) < 2 and step.origin.module is None and step.origin.inputs:
+            before = step.origin.inputs[0]
+            if before.dim() != step.tensor.dim():
+                made = f"made {words.shape(step.tensor.shape)} from {words.shape(before.shape)}"
+                found.append(Related(step.origin.location, f"{_said(case, step.origin.location)} {made}"))
+    return found + _maker(case, lineage, mistake)
+
+
+def _maker(case: Case, lineage: Lineage, mistake: Mistake) -> list[Related]:
+    if lineage.origin is None:
+        return []
+    shape = words.shape(lineage.tensor.shape)
+    if lineage.layer is None:
+        return [Related(lineage.origin.location, f"{_said(case, lineage.origin.location)} made {shape}")]
+    found = [Related(lineage.origin.location, f"{layer_word(case, lineage.layer)} made {shape}")]
+    if lineage.layer is not mistake.layer:
+        argument = torchkind.output_argument(lineage.layer)
+        found += _definition(case, lineage.layer, argument, torchkind.width(lineage.layer, argument))
+    return found
+
+
+def _said(case: Case, location: Location) -> str:
+    text = text_at(case.facts, location)
+    return text if len(text) <= 48 else text[:47] + "…"
+
+
+def _evidence(case: Case) -> list[Related]:
+    found = []
+    for evidence, verb in ((case.failure.arguments, "built"), (case.failure.inputs, "called")):
+        if evidence is not None and evidence.location is not None:
+            text = evidence.text if len(evidence.text) <= 60 else evidence.text[:59] + "…"
+            found.append(Related(evidence.location, f"{verb} here with {text}" if text else f"{verb} here"))
+    return found

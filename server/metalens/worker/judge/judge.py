@@ -1,0 +1,51 @@
+"""From a failure to a finding: replayed on real tensors, told in plain words, placed, and with candidate repairs."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from metalens.protocol.messages import Finding
+from metalens.worker.judge.blame import place_of, related_to
+from metalens.worker.judge.case import Case, Mistake
+from metalens.worker.judge.repair import repairs_of
+from metalens.worker.judge.replay import replay
+from metalens.worker.judge.rules import mistake_of
+from metalens.worker.trace.facts import Facts, Failure
+
+
+def judge(failure: Failure, facts: Facts) -> Optional[Finding]:
+    """The finding behind a failure; None if the evidence is too weak for one, or real PyTorch would not raise."""
+    if not may_speak(failure):
+        return None
+    torch = replay(failure, facts)
+    if torch is None:
+        return None
+    case = Case(failure, facts, torch)
+    mistake = mistake_of(case)
+    return Finding(
+        code=mistake.code,
+        severity="error",
+        message=mistake.message,
+        location=place_of(case, mistake),
+        model=failure.model,
+        related=related_to(case, mistake),
+        torch=torch,
+        notes=_notes(case, mistake),
+        fixes=repairs_of(case, mistake),
+    )
+
+
+def may_speak(failure: Failure) -> bool:
+    """Whether a run of this grade may raise a finding: clean ones may, borrowed ones for sizes fixed in the class."""
+    return failure.grade == "clean" or (failure.grade == "borrowed" and failure.fixed)
+
+
+def _notes(case: Case, mistake: Mistake) -> tuple[str, ...]:
+    notes = []
+    if mistake.tensor is not None:
+        notes.append(f"The tensor here is {list(mistake.tensor.shape)}.")
+    if case.failure.arguments is not None:
+        notes.append(f"Built with {case.failure.arguments.text or 'no arguments'} ({case.failure.arguments.source}).")
+    if case.failure.inputs is not None:
+        notes.append(f"Called with {case.failure.inputs.text} ({case.failure.inputs.source}).")
+    return tuple(notes)
