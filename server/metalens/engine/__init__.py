@@ -1,0 +1,1 @@
+"""The only place where things happen over time: workers, runs, debounce, latest wins, results."""

@@ -1,0 +1,1 @@
+"""The only folder that knows the language server protocol: handlers read results, they never compute them."""

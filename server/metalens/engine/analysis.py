@@ -1,0 +1,143 @@
+"""One analysis of one file: its plan is run, fixes are tried, and the result grows richer from step to step."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field, replace
+
+from metalens.engine.lines import shift_between
+from metalens.engine.result import Model, Result, explained, merge
+from metalens.engine.verify import verify
+from metalens.plan.plan import Plan
+from metalens.protocol.messages import Crash, Finding, Report, Run
+from metalens.protocol.values import Location
+
+Runner = Callable[[Run], Awaitable[Report | Crash]]
+Texts = Callable[[str], str]
+
+_Key = tuple[str, Location]
+
+
+@dataclass
+class Analysis:
+    """The state of one analysis. `advance` gives a result after each step; the last one is complete.
+
+    `answers` are by index of the plan's runs. `previous` and `foreign` (its findings that other callers brought) fill
+    the gaps until those callers have been run again, so that nothing flickers while somebody types.
+    """
+
+    file: str
+    text: str
+    version: int | None
+    plan: Plan
+    run: Runner
+    text_of: Texts
+    torch: str = ""
+    at_once: int = 2
+    previous: Result | None = None
+    foreign: tuple[Finding, ...] = ()
+    answers: dict[int, Report | Crash] = field(default_factory=dict)
+    first_seconds: float = 0.0
+    _verified: dict[_Key, tuple[int, Finding]] = field(default_factory=dict)
+
+    async def complete(self, publish: Callable[[Result], None]) -> Result:
+        """Run everything; `publish` gets each result on the way that says something new, the last one included."""
+        started = time.perf_counter()
+        runs = self.plan.runs
+        shown: Result | None = None
+        if runs:
+            self.answers[0] = await self.run(runs[0])
+            self.first_seconds = time.perf_counter() - started
+            shown = self._show(None, publish)
+            if len(runs) > 1:
+                await self._verify()
+                shown = self._show(shown, publish)
+                shown = await self._run_others(shown, publish)
+            await self._verify()
+        self.previous, self.foreign = None, ()
+        final = self._show(shown, publish)
+        self.foreign = self._of_others(final)
+        return final
+
+    def reads(self) -> frozenset[str]:
+        """The files on which the result rests."""
+        read = {file for answer in self.answers.values() if isinstance(answer, Report) for file in answer.files}
+        return frozenset(read | {caller.file for run in self.plan.runs for caller in run.callers} | {self.file})
+
+    async def _run_others(self, shown: Result, publish: Callable[[Result], None]) -> Result:
+        turn = asyncio.Semaphore(self.at_once)
+
+        async def one(index: int) -> None:
+            async with turn:
+                self.answers[index] = await self.run(self.plan.runs[index])
+
+        tasks = [asyncio.create_task(one(index)) for index in range(1, len(self.plan.runs))]
+        try:
+            for arrived in asyncio.as_completed(tasks):
+                await arrived
+                shown = self._show(shown, publish)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return shown
+
+    def _show(self, shown: Result | None, publish: Callable[[Result], None]) -> Result:
+        result = self._carried(self._merged())
+        findings = tuple(self._offered(finding) for finding in result.findings)
+        result = replace(result, findings=findings, torch=self.torch)
+        if result != shown:
+            publish(result)
+        return result
+
+    def _merged(self) -> Result:
+        answers = [self.answers[index] for index in sorted(self.answers)]
+        return replace(merge(self.plan, self.text, self.version, answers), file=self.file)
+
+    def _offered(self, finding: Finding) -> Finding:
+        known = self._verified.get(_key(finding))
+        return known[1] if known else replace(finding, fixes=())
+
+    async def _verify(self) -> None:
+        """Try the fixes of each finding in all runs that found it, unless that was done already."""
+        for finding in self._merged().findings:
+            found_by = [
+                (self.plan.runs[index], answer)
+                for index, answer in sorted(self.answers.items())
+                if isinstance(answer, Report) and any(_key(other) == _key(finding) for other in answer.findings)
+            ]
+            known = self._verified.get(_key(finding))
+            if not known or known[0] != len(found_by):
+                offered = await verify(finding, found_by, self.text_of, self.run)
+                self._verified[_key(finding)] = len(found_by), offered
+
+    def _carried(self, result: Result) -> Result:
+        if self.previous is None:
+            return result
+        known = {model.cls.qualname: model.contexts for model in self.previous.models if explained(model)}
+        models = tuple(
+            model if explained(model) else Model(model.cls, known.get(model.cls.qualname, model.contexts))
+            for model in result.models
+        )
+        present = {_key(finding) for finding in result.findings}
+        kept = [finding for finding in self._moved_foreign() if _key(finding) not in present]
+        return replace(result, models=models, findings=(*result.findings, *kept))
+
+    def _moved_foreign(self) -> Iterable[Finding]:
+        if self.previous is None or not self.foreign:
+            return
+        shift = shift_between(self.previous.text, self.text)
+        for finding in self.foreign:
+            if place := shift.newer_range(finding.location.range):
+                yield replace(finding, location=Location(self.file, place), fixes=())
+
+    def _of_others(self, final: Result) -> tuple[Finding, ...]:
+        own = self.answers.get(0)
+        found = {_key(finding) for finding in own.findings} if isinstance(own, Report) else set()
+        return tuple(finding for finding in final.findings if _key(finding) not in found)
+
+
+def _key(finding: Finding) -> _Key:
+    return finding.code, finding.location

@@ -1,0 +1,289 @@
+"""Files that are edited, and results that follow: debounce, latest wins, one worker, dependents."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import Callable, Coroutine, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeVar
+
+from metalens.engine.analysis import Analysis
+from metalens.engine.result import Result, merge
+from metalens.engine.worker import Worker, WorkerState, WorkerUnusable
+from metalens.plan.plan import Plan, plan_file
+from metalens.protocol.messages import Crash, Finding, Ready, Report, Run
+from metalens.workspace.documents import Unreadable, Workspace
+from metalens.workspace.interpreters import Interpreter
+from metalens.workspace.settings import Settings
+
+DEBOUNCE = 0.03
+
+_T = TypeVar("_T")
+
+log = logging.getLogger(__name__)
+
+
+class EngineListener(Protocol):
+    """Who hears of results. Calls come on the event loop and must not block."""
+
+    def result(self, result: Result) -> None:
+        """A newer or richer result of a file."""
+
+    def fault(self, text: str) -> None:
+        """Our side broke; `text` is a sentence for the status and the log, never for a squiggle."""
+
+    def state(self, state: WorkerState, detail: str) -> None:
+        """The worker's state changed."""
+
+
+class RunsModels(Protocol):
+    """What the engine needs of a worker."""
+
+    async def start(self) -> Ready:
+        """Import torch; raises WorkerUnusable."""
+
+    async def run(self, run: Run) -> Report | Crash:
+        """Run one job."""
+
+    async def cancel(self, id: int) -> None:
+        """End a job."""
+
+    async def stop(self) -> None:
+        """End the worker."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of the latest analysis of a file: planning, until the first report, and in all."""
+
+    plan: float
+    first: float
+    total: float
+
+
+@dataclass
+class _Job:
+    task: asyncio.Task[None] | None = None
+    latest: Result | None = None
+    foreign: tuple[Finding, ...] = ()
+    reads: frozenset[str] = frozenset()
+    wakes: bool = False
+    timing: Timing | None = None
+    touched: float = field(default_factory=lambda: -DEBOUNCE)
+
+
+class Engine:
+    """Analyses files: the open ones as they change, and any on request.
+
+    Without an interpreter, or with a reason in `idle`, nothing of the user's runs: results hold the classes that the
+    source shows, and `idle` as their problem.
+    """
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        settings: Settings,
+        interpreter: Interpreter | None,
+        *,
+        listener: EngineListener,
+        idle: str = "",
+        make_worker: Callable[[], RunsModels] | None = None,
+        plan: Callable[[Workspace, Settings, str], Plan] = plan_file,
+    ) -> None:
+        self._workspace = workspace
+        self._settings = settings
+        self._interpreter = interpreter
+        self._listener = listener
+        self._idle = idle or ("" if interpreter or make_worker else "there is no interpreter to run it with")
+        self._make_worker = make_worker or self._real_worker
+        self._plan = plan
+        self._worker: RunsModels | None = None
+        self._started: asyncio.Task[Ready] | None = None
+        self._jobs: dict[str, _Job] = {}
+        self._ids = itertools.count(1)
+        self._planner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="plan")
+        self._background: set[asyncio.Future[Any]] = set()
+        self.ready: Ready | None = None
+
+    async def start(self) -> None:
+        """Start the worker. Raises WorkerUnusable."""
+        await self._begun()
+
+    async def stop(self) -> None:
+        """End all work and the worker."""
+        tasks: list[asyncio.Future[Any]] = [job.task for job in self._jobs.values() if job.task]
+        self._jobs.clear()
+        if self._started:
+            tasks.append(self._started)
+            self._started = None
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._worker:
+            worker, self._worker = self._worker, None
+            await worker.stop()
+        await asyncio.gather(*self._background, return_exceptions=True)
+
+    async def restart(self) -> None:
+        """Replace the worker and analyse the open files again. Raises WorkerUnusable."""
+        files = list(self._jobs)
+        await self.stop()
+        for file in files:
+            self.touch(file)
+        await self._begun()
+
+    async def check(self, file: str) -> Result:
+        """Everything that can be known of a file, its fixes tried. Raises WorkerUnusable."""
+        return await self._analyse(file, _Job(), lambda result: None)
+
+    def touch(self, file: str) -> None:
+        """An open file is new or has a new text: analyse it, at once if nothing is under way, and then its readers."""
+        job = self._jobs.setdefault(file, _Job())
+        job.wakes = True
+        now = asyncio.get_running_loop().time()
+        busy = job.task is not None and not job.task.done()
+        delay = DEBOUNCE if busy or now - job.touched < DEBOUNCE else 0.0
+        job.touched = now
+        self._schedule(file, job, delay)
+
+    def close(self, file: str) -> None:
+        """A file is no longer open: forget it."""
+        job = self._jobs.pop(file, None)
+        if job and job.task:
+            job.task.cancel()
+
+    def changed_on_disk(self, files: Iterable[str]) -> None:
+        """Files changed outside the editor: analyse the open files that rest on them."""
+        changed = set(files)
+        for file, job in self._jobs.items():
+            if job.reads & changed:
+                self._schedule(file, job, DEBOUNCE)
+
+    def refresh(self) -> None:
+        """Analyse every open file again."""
+        for file, job in self._jobs.items():
+            self._schedule(file, job, DEBOUNCE)
+
+    def timings(self) -> dict[str, Timing]:
+        """The latest timing of each open file."""
+        return {file: job.timing for file, job in self._jobs.items() if job.timing}
+
+    def _real_worker(self) -> RunsModels:
+        if self._interpreter is None:
+            raise WorkerUnusable(self._idle)
+        return Worker(self._interpreter.path, fork=self._settings.fork, on_state=self._listener.state)
+
+    async def _begun(self) -> Ready:
+        """The worker, started once; every job waits for the same start."""
+        if self._started is None:
+            self._worker = self._make_worker()
+            self._started = asyncio.create_task(self._worker.start())
+        self.ready = await asyncio.shield(self._started)
+        return self.ready
+
+    def _schedule(self, file: str, job: _Job, delay: float) -> None:
+        if job.task:
+            job.task.cancel()
+        job.task = asyncio.create_task(self._follow(file, job, delay))
+
+    async def _follow(self, file: str, job: _Job, delay: float) -> None:
+        try:
+            await asyncio.sleep(delay)
+            job.latest = await self._analyse(file, job, self._listener.result)
+        except WorkerUnusable as problem:
+            self._listener.fault(str(problem))
+            await self._publish_static(file, job)
+        except Exception:
+            # The border of an analysis: a defect of ours ends this one only, and never the server.
+            log.exception("the analysis of %s failed", file)
+            self._listener.fault(f"internal error while analysing {file}; the log has the details")
+        if job.wakes:
+            job.wakes = False
+            for other, reader in self._jobs.items():
+                if other != file and file in reader.reads:
+                    self._schedule(other, reader, 0.0)
+
+    async def _analyse(self, file: str, job: _Job, publish: Callable[[Result], None]) -> Result:
+        started = time.perf_counter()
+        try:
+            version, text, plan = await self._planned(file)
+        except Unreadable as problem:
+            result = Result(file, self._workspace.version(file), "", (), (), None, problem=problem.reason)
+            publish(result)
+            return result
+        planned = time.perf_counter() - started
+        if self._idle:
+            result = _static(plan, file, text, version, self._idle)
+            publish(result)
+            return result
+        ready = await self._begun()
+        analysis = Analysis(
+            file=file,
+            text=text,
+            version=version,
+            plan=plan,
+            run=self._run,
+            text_of=self._workspace.text,
+            torch=ready.torch,
+            previous=job.latest,
+            foreign=job.foreign,
+        )
+        result = await analysis.complete(publish)
+        job.foreign, job.reads = analysis.foreign, analysis.reads()
+        job.timing = Timing(planned, planned + analysis.first_seconds, time.perf_counter() - started)
+        return result
+
+    async def _planned(self, file: str) -> tuple[int | None, str, Plan]:
+        """Reading and planning, in the one thread that does so: a long file must not hold up the event loop."""
+
+        def work() -> tuple[int | None, str, Plan]:
+            version, text = self._workspace.version(file), self._workspace.text(file)
+            return version, text, self._plan(self._workspace, self._settings, file)
+
+        return await asyncio.get_running_loop().run_in_executor(self._planner, work)
+
+    async def _publish_static(self, file: str, job: _Job) -> None:
+        try:
+            version, text, plan = await self._planned(file)
+        except Unreadable:
+            return
+        job.latest = _static(plan, file, text, version, "the worker cannot run; see the status")
+        self._listener.result(job.latest)
+
+    async def _run(self, run: Run) -> Report | Crash:
+        """One job in the worker. When nobody waits for it any more, it is cancelled there."""
+        await self._begun()
+        worker = self._worker
+        if worker is None:
+            raise WorkerUnusable("the worker was stopped")
+        job = replace(run, id=next(self._ids))
+        answer = self._keep(worker.run(job))
+        try:
+            answered = await asyncio.shield(answer)
+        except asyncio.CancelledError:
+            self._keep(worker.cancel(job.id))
+            raise
+        if isinstance(answered, Crash) and answered.reason == "internal":
+            log.error("the worker failed: %s\n%s", answered.detail, answered.output)
+            self._listener.fault(f"the worker failed: {answered.detail}")
+        return answered
+
+    def _keep(self, work: Coroutine[Any, Any, _T]) -> asyncio.Future[_T]:
+        """Hold on to work that may outlive its asker, and let its exception be seen by whoever still asks."""
+        task = asyncio.ensure_future(work)
+        self._background.add(task)
+        task.add_done_callback(self._forget)
+        return task
+
+    def _forget(self, task: asyncio.Future[Any]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (problem := task.exception()):
+            log.debug("work that nobody waited for ended with %r", problem)
+
+
+def _static(plan: Plan, file: str, text: str, version: int | None, why: str) -> Result:
+    return replace(merge(plan, text, version, ()), file=file, problem=why)

@@ -1,0 +1,170 @@
+"""What is known of one file at one version: the reports of its runs, merged into a Result, best evidence first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from metalens.plan.plan import Plan
+from metalens.protocol.messages import Context, Crash, Expression, Finding, Report, Trace
+from metalens.protocol.values import Evidence, Range, Value
+from metalens.resolve.classes import ModuleClass
+
+MOST_VALUES = 4
+
+_GRADES = ("clean", "mended", "borrowed")
+_STATUSES = ("traced", "instantiated", "failed", "skipped")
+_SOURCES = {"pin": 0, "call site": 1, "parent": 1, "default": 2, "annotation": 2, "probe": 3, "invented": 4}
+_CRASHES = {
+    "timeout": "stopped: it ran longer than the time limit",
+    "memory": "stopped: it wanted more memory than the limit",
+    "exit": "the code ended the interpreter while it was run",
+    "signal": "the interpreter crashed while the code was run",
+    "cancelled": "stopped: a newer run took its place",
+    "internal": "could not be analysed; the log says why",
+}
+
+
+@dataclass(frozen=True)
+class Model:
+    """A module class and the ways in which it was built and run, best evidence first; none: not explained."""
+
+    cls: ModuleClass
+    contexts: tuple[Context, ...]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What is known of `file`; `text` is what was analysed, and all places are places in it.
+
+    `problem` says calmly why classes without a context have none. `torch` is the version that was used.
+    """
+
+    file: str
+    version: int | None
+    text: str
+    models: tuple[Model, ...]
+    findings: tuple[Finding, ...]
+    trace: Trace | None
+    problem: str = ""
+    torch: str = ""
+
+
+def merge(plan: Plan, text: str, version: int | None, reports: Sequence[Report | Crash], *, file: str = "") -> Result:
+    """One Result from the reports of a plan's runs, which come in the order of the runs."""
+    file = file or _file_of(plan)
+    answered = [report for report in reports if isinstance(report, Report)]
+    contexts = [context for report in answered for context in report.contexts]
+    return Result(
+        file=file,
+        version=version,
+        text=text,
+        models=tuple(Model(cls, _contexts_of(cls, contexts)) for cls in plan.classes),
+        findings=_findings(file, answered),
+        trace=_trace(file, answered),
+        problem=plan.problem or _problem(file, reports),
+    )
+
+
+def crash_words(crash: Crash) -> str:
+    """A run that gave no report, in calm words."""
+    return _CRASHES.get(crash.reason, _CRASHES["internal"])
+
+
+def explained(model: Model) -> bool:
+    """Whether anything of the class was seen: it was at least built, or its own code failed."""
+    return any(context.status != "skipped" for context in model.contexts)
+
+
+def grade_rank(grade: str) -> int:
+    """0 for the best grade."""
+    return _GRADES.index(grade) if grade in _GRADES else len(_GRADES)
+
+
+def _file_of(plan: Plan) -> str:
+    if plan.classes:
+        return plan.classes[0].file
+    return plan.runs[0].callers[0].file if plan.runs and plan.runs[0].callers else ""
+
+
+def _contexts_of(cls: ModuleClass, contexts: Iterable[Context]) -> tuple[Context, ...]:
+    own = [c for c in contexts if (c.file, c.qualname, c.line) == (cls.file, cls.qualname, cls.line)]
+    own.sort(key=_context_rank)
+    kept: list[Context] = []
+    for context in own:
+        superseded = context.status in ("instantiated", "skipped") and any(
+            other is not context and other.status == "traced" and _text(other.arguments) == _text(context.arguments)
+            for other in own
+        )
+        if not superseded and not any(_same_evidence(context, other) for other in kept):
+            kept.append(context)
+    return tuple(kept)
+
+
+def _context_rank(context: Context) -> tuple[bool, int, int, int]:
+    status = _STATUSES.index(context.status) if context.status in _STATUSES else len(_STATUSES)
+    source = max(_source_rank(context.arguments), _source_rank(context.inputs))
+    return context.status == "skipped", grade_rank(context.grade), status, source
+
+
+def _source_rank(evidence: Evidence | None) -> int:
+    return _SOURCES.get(evidence.source, len(_SOURCES)) if evidence else 0
+
+
+def _text(evidence: Evidence | None) -> str:
+    return evidence.text if evidence else ""
+
+
+def _same_evidence(one: Context, other: Context) -> bool:
+    return (one.status, _text(one.arguments), _text(one.inputs), one.reason) == (
+        other.status,
+        _text(other.arguments),
+        _text(other.inputs),
+        other.reason,
+    )
+
+
+def _findings(file: str, reports: Sequence[Report]) -> tuple[Finding, ...]:
+    """Those that stand in the file, one for each mistake and place; where runs agree, the best graded run speaks."""
+    ranked = [
+        (min((grade_rank(c.grade) for c in report.contexts if c.qualname == finding.model), default=0), index, finding)
+        for index, report in enumerate(reports)
+        for finding in report.findings
+        if finding.location.file == file
+    ]
+    kept: dict[object, Finding] = {}
+    for _, _, finding in sorted(ranked, key=lambda item: item[:2]):
+        kept.setdefault((finding.code, finding.location), finding)
+    return tuple(sorted(kept.values(), key=lambda finding: _start(finding.location.range)))
+
+
+def _trace(file: str, reports: Sequence[Report]) -> Trace | None:
+    """Every expression once: what the best run saw there comes first."""
+    values: dict[Range, list[Value]] = {}
+    for report in sorted(reports, key=lambda report: _report_rank(file, report)):
+        for trace in report.traces:
+            if trace.file == file:
+                for expression in trace.expressions:
+                    values.setdefault(expression.range, []).extend(expression.values)
+    if not values:
+        return None
+    merged = (Expression(place, tuple(dict.fromkeys(seen))[:MOST_VALUES]) for place, seen in values.items())
+    return Trace(file, tuple(sorted(merged, key=lambda expression: _start(expression.range))))
+
+
+def _report_rank(file: str, report: Report) -> tuple[bool, int, int, int]:
+    return min((_context_rank(c) for c in report.contexts if c.file == file), default=(True, len(_GRADES), 0, 0))
+
+
+def _problem(file: str, reports: Sequence[Report | Crash]) -> str:
+    """Of the file's own run first: what could not be loaded, or how the run ended."""
+    for report in reports:
+        if isinstance(report, Crash):
+            return crash_words(report)
+        if file in report.problems:
+            return report.problems[file]
+    return ""
+
+
+def _start(place: Range) -> tuple[int, int, int, int]:
+    return place.start.line, place.start.column, place.end.line, place.end.column

@@ -1,0 +1,60 @@
+"""Fixes are tried before they are offered: each is applied to a copy of the texts and the model runs again."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+
+from metalens.engine.edits import apply_edits, moved
+from metalens.protocol.messages import Crash, Edit, Finding, Fix, Report, Run
+from metalens.protocol.values import Location
+
+Runner = Callable[[Run], Awaitable[Report | Crash]]
+Texts = Callable[[str], str]
+
+_SEEN = ("traced", "instantiated")
+
+
+async def verify(finding: Finding, found_by: Sequence[tuple[Run, Report]], text_of: Texts, run: Runner) -> Finding:
+    """The finding with only those of its fixes that mend it.
+
+    `found_by` are the runs in which it was found. A fix stays if after it every one of them has the finding no more,
+    has no other finding than before, and gets at least as far with the model.
+    """
+    kept: list[Fix] = []
+    for fix in finding.fixes:
+        if await _mends(fix, finding, found_by, text_of, run):
+            kept.append(replace(fix, preferred=fix.preferred and not any(other.preferred for other in kept)))
+    return replace(finding, fixes=tuple(kept))
+
+
+async def _mends(
+    fix: Fix, finding: Finding, found_by: Sequence[tuple[Run, Report]], text_of: Texts, run: Runner
+) -> bool:
+    edited = {
+        file: apply_edits(text_of(file), [edit for edit in fix.edits if edit.location.file == file])
+        for file in {edit.location.file for edit in fix.edits}
+    }
+    for original, before in found_by:
+        after = await run(replace(original, overlay={**original.overlay, **edited}, traces=()))
+        if isinstance(after, Crash) or not _better(finding, fix.edits, before, after):
+            return False
+    return bool(fix.edits) and bool(found_by)
+
+
+def _better(finding: Finding, edits: Sequence[Edit], before: Report, after: Report) -> bool:
+    left = {_identity(other, other.location) for other in after.findings}
+    expected = {_identity(other, moved(other.location, edits)) for other in before.findings}
+    gone = _identity(finding, moved(finding.location, edits))
+    reach = _reach(finding, after)
+    return gone not in left and left <= expected and reach < len(_SEEN) and reach <= _reach(finding, before)
+
+
+def _identity(finding: Finding, location: Location) -> tuple[str, Location]:
+    return finding.code, location
+
+
+def _reach(finding: Finding, report: Report) -> int:
+    """How far the best run of the model got: 0 to the end of forward, 1 built, 2 neither."""
+    own = (context.status for context in report.contexts if context.qualname == finding.model)
+    return min((_SEEN.index(status) if status in _SEEN else len(_SEEN) for status in own), default=len(_SEEN))

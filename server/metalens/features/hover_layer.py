@@ -1,0 +1,128 @@
+"""What a hover on a layer says: torch's own text, each parameter in words, what goes in and out, and why."""
+
+from __future__ import annotations
+
+from metalens.engine.result import Model, Result
+from metalens.features.layers import explanation, output_formulas, own_name, parameter_words, summary
+from metalens.features.models import best, children, find_layer, parameter_count, parameters_of, why_not
+from metalens.features.source import Source
+from metalens.features.words import code, counted, parameter_shape, params, shape, share, total
+from metalens.protocol.messages import Context, Layer, Parameter
+from metalens.protocol.values import Value
+from metalens.resolve.classes import LayerDefinition
+
+MOST_CHILDREN = 12
+MOST_CALLS = 3
+
+
+def layer_hover(result: Result, source: Source, model: Model, path: str, call: tuple[Value, ...] = ()) -> str | None:
+    """Markdown for the layer at a dotted path of a class, or None if there is none. `call`: what a call here gave."""
+    context = best(model)
+    layer = find_layer(context, path) if context else None
+    if context is None or layer is None:
+        definition = next((item for item in model.cls.layers if item.attribute == path), None)
+        return _not_built(result, source, model, definition) if definition else None
+    inner = children(context, layer.name)
+    lines = [
+        _title(layer, folded=bool(inner)),
+        _flow(layer, call),
+        *_other_contexts(model, context, layer),
+        "",
+        *(_parameter_lines(layer) if not inner else _child_lines(context, inner)),
+        _count(context, layer),
+        *output_formulas(layer),
+    ]
+    text = "  \n".join(line for line in _paragraphs(lines))
+    why = " ".join(explanation(layer))
+    return "\n\n".join(part for part in (text.replace("  \n\n  \n", "\n\n"), why) if part)
+
+
+def parameter_line(layer: Layer, parameter: Parameter) -> str:
+    """`weight [20, 10] = out_features × in_features`."""
+    words = parameter_words(layer, parameter)
+    shown = f"{own_name(layer, parameter)} {parameter_shape(parameter)}"
+    return f"`{shown} = {words}`" if words else f"`{shown}`"
+
+
+def _paragraphs(lines: list[str]) -> list[str]:
+    """Drop empty lines at the ends and doubled ones inside."""
+    kept: list[str] = []
+    for line in lines:
+        if line or (kept and kept[-1]):
+            kept.append(line)
+    while kept and not kept[-1]:
+        kept.pop()
+    return kept
+
+
+def _title(layer: Layer, *, folded: bool) -> str:
+    """The layer's name and torch's own text; of a layer that holds others only the type, since they follow."""
+    name, opening, rest = layer.repr.partition("(")
+    if folded or not opening or name != layer.type:
+        return f"{code(layer.name)} **{layer.type}**"
+    return f"{code(layer.name)} **{name}**{_escaped(opening + rest)}"
+
+
+def _flow(layer: Layer, call: tuple[Value, ...]) -> str:
+    if not layer.calls or layer.output is None:
+        return ""
+    given = ", ".join(code(shape(value)) for value in layer.inputs if value.kind != "other")
+    text = f"{given} → {code(shape(layer.output))}" if given else f"→ {code(shape(layer.output))}"
+    if call and call[0] != layer.output and call[0].kind == "tensor":
+        text += f" · here → {code(shape(call[0]))}"
+    return text if layer.calls == 1 else f"{text} · {counted(layer.calls, 'call')}, the first is shown"
+
+
+def _other_contexts(model: Model, shown: Context, layer: Layer) -> list[str]:
+    """How else the layer is called when the class is built or called in other ways."""
+    flows: dict[str, None] = {}
+    for context in model.contexts:
+        other = find_layer(context, layer.name)
+        if context is not shown and other and other.calls and other.output:
+            flow = f"{', '.join(code(shape(value)) for value in other.inputs)} → {code(shape(other.output))}"
+            if (other.inputs, other.output) != (layer.inputs, layer.output):
+                flows[flow] = None
+    shown_flows = list(flows)[: MOST_CALLS - 1]
+    if not shown_flows:
+        return []
+    more = f", +{len(flows) - len(shown_flows)}" if len(flows) > len(shown_flows) else ""
+    return [f"elsewhere {', '.join(shown_flows)}{more}"]
+
+
+def _parameter_lines(layer: Layer) -> list[str]:
+    return [parameter_line(layer, parameter) for parameter in layer.parameters]
+
+
+def _child_lines(context: Context, inner: tuple[Layer, ...]) -> list[str]:
+    rows = [
+        " · ".join(
+            part
+            for part in (
+                f"{code(layer.name.rpartition('.')[2])} {summary(layer)}",
+                code(shape(layer.output)) if layer.output else "",
+                params(parameter_count(context, layer)) if parameter_count(context, layer) else "",
+            )
+            if part
+        )
+        for layer in inner[:MOST_CHILDREN]
+    ]
+    return rows if len(inner) <= MOST_CHILDREN else [*rows, f"… {len(inner) - MOST_CHILDREN} more"]
+
+
+def _count(context: Context, layer: Layer) -> str:
+    own = parameter_count(context, layer)
+    if not own:
+        return "no parameters"
+    part = share(own, total(context.parameters))
+    text = f"{params(own)} ({part} of the model)" if part and len(parameters_of(context, layer)) else params(own)
+    return text
+
+
+def _not_built(result: Result, source: Source, model: Model, definition: LayerDefinition) -> str:
+    why = why_not(model, result)
+    text = f"{code(definition.attribute)} **{definition.type}** · {code(source.slice(definition.value))}"
+    return f"{text}\n\nNot built: {why}" if why else text
+
+
+def _escaped(text: str) -> str:
+    return "".join(f"\\{c}" if c in "*_<>[]`" else c for c in text)

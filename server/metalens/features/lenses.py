@@ -1,0 +1,59 @@
+"""One lens above each module class: its size and what goes in and out, or calmly why that is not known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from metalens.engine.result import Model, Result
+from metalens.features.models import best, why_not
+from metalens.features.words import params, shape, size, total, total_bytes
+from metalens.protocol.messages import Context
+from metalens.protocol.values import Range
+
+LONGEST = 160
+
+
+@dataclass(frozen=True)
+class Lens:
+    """A line of text above `range`."""
+
+    text: str
+    range: Range
+
+
+def lenses(result: Result) -> tuple[Lens, ...]:
+    """A lens for every class of which there is something to say."""
+    found = ((_text(result, model), model.cls.name) for model in result.models)
+    return tuple(
+        Lens(text if len(text) <= LONGEST else text[: LONGEST - 1] + "…", place) for text, place in found if text
+    )
+
+
+def _text(result: Result, model: Model) -> str:
+    context = best(model)
+    if context is None:
+        return why_not(model, result)
+    parts = []
+    if context.parameters or context.status != "failed":
+        parts = [params(total(context.parameters)), size(total_bytes(context.parameters))]
+    return " · ".join(part for part in (*parts, _flow(result, context), _assumed(context)) if part)
+
+
+def _flow(result: Result, context: Context) -> str:
+    error = next((f for f in result.findings if f.severity == "error" and f.model == context.qualname), None)
+    if error is not None:
+        line = error.location.range.start.line + 1
+        return f"fails at line {line}"
+    if context.status != "traced":
+        return context.reason
+    output = shape(context.output) if context.output else "nothing"
+    if context.inputs is None or not context.inputs.text:
+        return f"→ {output}"
+    works = "works for " if context.inputs.source == "probe" else ""
+    return f"{works}{context.inputs.text} → {output}"
+
+
+def _assumed(context: Context) -> str:
+    """What of it is our assumption."""
+    invented = context.arguments is not None and context.arguments.source == "invented"
+    return "assumed arguments" if context.grade == "borrowed" and invented else ""

@@ -1,0 +1,46 @@
+"""Findings as plain problems: what a diagnostics list shows, with everything that an editor needs to act on it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from metalens.engine.result import Result
+from metalens.protocol.messages import Fix
+from metalens.protocol.values import Location, Range
+
+SOURCE = "metalens"
+RULES = "https://github.com/metalens/metalens/blob/main/docs/rules"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A diagnostic; `severity` is `error`, `warning`, `information` or `hint`. `related` are places that explain it."""
+
+    range: Range
+    severity: str
+    code: str
+    message: str
+    href: str
+    related: tuple[tuple[Location, str], ...] = ()
+    fixes: tuple[Fix, ...] = ()
+    unnecessary: bool = False
+
+
+def problems(result: Result, rules: Mapping[str, str] | None = None) -> tuple[Problem, ...]:
+    """The findings of a file in its order; `rules` gives some codes another level, or none (`ignore`)."""
+    levels = rules or {}
+    return tuple(
+        Problem(
+            range=finding.location.range,
+            severity=levels.get(finding.code, finding.severity),
+            code=finding.code,
+            message=finding.message,
+            href=f"{RULES}/{finding.code}.md",
+            related=tuple((related.location, related.message) for related in finding.related),
+            fixes=finding.fixes,
+            unnecessary=finding.code.startswith("unused-"),
+        )
+        for finding in result.findings
+        if levels.get(finding.code) != "ignore"
+    )

@@ -1,0 +1,303 @@
+"""What lives between initialize and shutdown: the workspace, the engine, and the latest result of each open file."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lsprotocol import types
+from pygls.uris import to_fs_path, uri_scheme
+from pygls.workspace import PositionCodec
+
+from metalens.engine.engine import Engine
+from metalens.engine.lines import shift_between
+from metalens.engine.result import Result
+from metalens.engine.worker import WorkerState, WorkerUnusable
+from metalens.features.actions import actions
+from metalens.features.hover import hover
+from metalens.features.lenses import Lens, lenses
+from metalens.features.problems import SOURCE, problems
+from metalens.lsp.client import Client
+from metalens.lsp.convert import Converter, uri_of_path
+from metalens.lsp.status import Status
+from metalens.lsp.text import changed, from_client, range_from_client
+from metalens.protocol.values import Position
+from metalens.workspace.documents import Unreadable, Workspace
+from metalens.workspace.interpreters import Interpreter, NoInterpreter, choose_interpreter
+from metalens.workspace.settings import Settings, read_settings
+
+NOT_TRUSTED = "not run: this workspace is not trusted"
+SWITCHED_OFF = "not run: switched off in the settings"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Session:
+    """One client's session. It hears of results from the engine, and answers from the latest ones."""
+
+    client: Client
+    codec: PositionCodec
+    root: Path | None
+    options: Mapping[str, object]
+    settings: Settings = field(default_factory=Settings)
+    status: Status = field(default_factory=Status)
+    results: dict[str, Result] = field(default_factory=dict)
+    workspace: Workspace | None = None
+    engine: Engine | None = None
+    interpreter: Interpreter | None = None
+    _uris: dict[str, str] = field(default_factory=dict)
+    _lenses: dict[str, tuple[Lens, ...]] = field(default_factory=dict)
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    # ------------------------------------------------------------ life
+
+    def begin(self) -> None:
+        """Read the settings and, if the folder is known, start the engine: torch is imported while the user reads."""
+        self._read_settings()
+        if self.root is not None:
+            self._begin_engine(self.root)
+
+    async def end(self) -> None:
+        """End the engine and its worker."""
+        for task in self._tasks:
+            task.cancel()
+        if self.engine is not None:
+            await self.engine.stop()
+
+    async def restart_worker(self) -> None:
+        """A fresh worker; everything open is analysed again."""
+        self.status.fault = ""
+        if self.engine is not None:
+            try:
+                await self.engine.restart()
+            except WorkerUnusable as problem:
+                self.fault(str(problem))
+
+    def configure(self, options: Mapping[str, object]) -> None:
+        """The user changed settings; an engine with other ones takes the place of this one."""
+        given = {name: value for name, value in options.items() if value not in ("", None, [])}
+        before = self.settings
+        self.options = {**self.options, **given}
+        self._read_settings()
+        if self.settings == before or self.workspace is None:
+            return
+        if self.engine is not None:
+            self._spawn(self.engine.stop())
+        self._begin_engine(self.workspace.root)
+        self._again()
+        self.client.refresh_lenses()
+
+    # ------------------------------------------------------------ documents
+
+    def opened(self, document: types.TextDocumentItem) -> None:
+        """A document is open in the editor."""
+        file = path_of(document.uri)
+        if file is None or not (document.language_id == "python" or file.endswith(".py")):
+            return
+        if self.workspace is None:
+            self._begin_engine(Path(file).parent)
+        self._uris[file] = document.uri
+        self._take(file, document.text, document.version)
+
+    def edited(
+        self, document: types.VersionedTextDocumentIdentifier, changes: Sequence[types.TextDocumentContentChangeEvent]
+    ) -> None:
+        """A document has a new text."""
+        file = self._open_file(document.uri)
+        if file and self.workspace:
+            self._take(file, changed(self.codec, self.workspace.text(file), changes), document.version)
+
+    def closed(self, uri: str) -> None:
+        """A document is no longer open: what is on the disk counts, and its diagnostics go."""
+        file = self._open_file(uri)
+        if file and self.workspace and self.engine:
+            self.workspace.close(file)
+            self.engine.close(file)
+            del self._uris[file]
+            self.results.pop(file, None)
+            self._lenses.pop(file, None)
+            self.client.publish(uri, None, [])
+            self.engine.changed_on_disk([file])
+
+    def watched(self, changes: Iterable[types.FileEvent]) -> None:
+        """Files changed outside the editor; what is open here has its own text."""
+        if self.engine is None:
+            return
+        outside = [(change, path_of(change.uri)) for change in changes]
+        files = [(change.type, file) for change, file in outside if file and file not in self._uris]
+        if any(kind is not types.FileChangeType.Changed for kind, _ in files):
+            self.engine.refresh()
+        elif files:
+            self.engine.changed_on_disk(file for _, file in files)
+
+    # ------------------------------------------------------------ answers
+
+    def hover(self, uri: str, position: types.Position) -> types.Hover | None:
+        """What is known here; of a line that changed since the latest result, nothing."""
+        file, result = self._latest(uri)
+        if result is None or self.workspace is None or not self.settings.hover:
+            return None
+        text = self.workspace.text(file)
+        place = from_client(self.codec, text, position)
+        shift = shift_between(result.text, text)
+        line = shift.older(place.line)
+        if line is None:
+            return None
+        found = hover(result, Position(line, place.column))
+        if found is None:
+            return None
+        shown = self._converter().hover(text, found)
+        moved = shift.newer_range(found.range)
+        shown.range = self._converter().range(text, moved) if moved else None
+        return shown
+
+    def lenses(self, uri: str) -> list[types.CodeLens]:
+        """A lens above each class whose line has not changed since the latest result."""
+        file, result = self._latest(uri)
+        if result is None or self.workspace is None or not self.settings.code_lens:
+            return []
+        text = self.workspace.text(file)
+        shift = shift_between(result.text, text)
+        moved = ((lens, shift.newer_range(lens.range)) for lens in lenses(result))
+        return [self._converter().lens(text, Lens(lens.text, place)) for lens, place in moved if place]
+
+    def actions(self, uri: str, wanted: types.Range, shown: Sequence[types.Diagnostic]) -> list[types.CodeAction]:
+        """The quick fixes of the findings in a range; none while the text is newer than the result."""
+        file, result = self._latest(uri)
+        if result is None or self.workspace is None or result.text != self.workspace.text(file):
+            return []
+        converter, found = self._converter(), []
+        for action in actions(result, range_from_client(self.codec, result.text, wanted)):
+            place = converter.range(result.text, action.finding.location.range)
+            mended = [d for d in shown if (d.source, d.code, d.range) == (SOURCE, action.finding.code, place)]
+            found.append(converter.action(action, mended))
+            if not self.client.takes_versioned_edits():
+                found[-1].edit = converter.plain_edit(action.fix.edits)
+        return found
+
+    # ------------------------------------------------------------ what the engine tells
+
+    def result(self, result: Result) -> None:
+        """Keep the result, and show its problems and lenses."""
+        if self.workspace is None or result.file not in self._uris:
+            return
+        if result.version != self.workspace.version(result.file):
+            return
+        self.results[result.file] = result
+        converter = self._converter()
+        found = [converter.diagnostic(result.text, problem) for problem in problems(result, self.settings.rules)]
+        self.client.publish(self._uris[result.file], result.version, found)
+        shown = lenses(result)
+        if shown != self._lenses.get(result.file):
+            self._lenses[result.file] = shown
+            self.client.refresh_lenses()
+        self._show_status()
+
+    def fault(self, text: str) -> None:
+        """Our side broke: status and log, never a squiggle."""
+        log.error("%s", text)
+        self.status.fault = text
+        self.client.end(text)
+        self._show_status()
+
+    def state(self, state: WorkerState, detail: str) -> None:
+        """The worker's state changed."""
+        log.info("worker %s%s", state.name.lower(), f": {detail}" if detail else "")
+        self.status.state = state
+        if state is WorkerState.STARTING:
+            self.client.begin("Metalens: importing torch")
+        elif state in (WorkerState.READY, WorkerState.BUSY):
+            self.status.fault = ""
+            self.client.end("torch is ready")
+        elif state is WorkerState.FAILED:
+            self.client.end(detail)
+        self._show_status()
+
+    # ------------------------------------------------------------ within
+
+    def _read_settings(self) -> None:
+        self.settings, complaints = read_settings(self.options)
+        for complaint in complaints:
+            log.warning("settings: %s", complaint)
+
+    def _begin_engine(self, root: Path) -> None:
+        self.workspace = self.workspace or Workspace(root)
+        idle = "" if self.options.get("trusted", True) else NOT_TRUSTED
+        if not self.settings.enable:
+            idle = SWITCHED_OFF
+        self.interpreter, self.status = None, Status(idle=idle)
+        if not idle:
+            try:
+                self.interpreter = choose_interpreter(self.workspace.root, self.settings.interpreter)
+                self.status.interpreter = self.interpreter
+                log.info("models run in %s (%s)", self.interpreter.path, self.interpreter.source)
+            except NoInterpreter as problem:
+                idle = "not run: there is no interpreter to run it with"
+                self.fault(str(problem))
+        self.engine = Engine(self.workspace, self.settings, self.interpreter, listener=self, idle=idle)
+        if not idle:
+            self._spawn(self._start_engine(self.engine))
+        self._show_status()
+
+    async def _start_engine(self, engine: Engine) -> None:
+        try:
+            await engine.start()
+        except WorkerUnusable as problem:
+            self.fault(str(problem))
+            return
+        self.status.ready = engine.ready
+        self._show_status()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _again(self) -> None:
+        if self.engine is not None:
+            for file in self._uris:
+                self.engine.touch(file)
+
+    def _take(self, file: str, text: str, version: int) -> None:
+        if self.workspace and self.engine:
+            self.workspace.open(file, text, version)
+            self.engine.touch(file)
+
+    def _open_file(self, uri: str) -> str | None:
+        file = path_of(uri)
+        return file if file in self._uris else None
+
+    def _latest(self, uri: str) -> tuple[str, Result | None]:
+        file = path_of(uri) or ""
+        return file, self.results.get(file)
+
+    def _converter(self) -> Converter:
+        return Converter(self.codec, self._text_or_nothing, self._uri, self._version)
+
+    def _text_or_nothing(self, file: str) -> str:
+        if file in self.results:
+            return self.results[file].text
+        try:
+            return self.workspace.text(file) if self.workspace else ""
+        except Unreadable:
+            return ""
+
+    def _uri(self, file: str) -> str:
+        return self._uris.get(file) or uri_of_path(file)
+
+    def _version(self, file: str) -> int | None:
+        return self.workspace.version(file) if self.workspace else None
+
+    def _show_status(self) -> None:
+        health, message, quiescent = self.status.summary(self.results.values())
+        self.client.status(health, message, quiescent=quiescent)
+
+
+def path_of(uri: str) -> str | None:
+    """The path of a file on this machine; None for an untitled document, a notebook cell, or anything else."""
+    return to_fs_path(uri) if uri_scheme(uri) == "file" else None
