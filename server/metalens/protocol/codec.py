@@ -6,7 +6,6 @@ import dataclasses
 import json
 import struct
 import typing
-from functools import lru_cache
 from typing import Any, Union
 
 from metalens.protocol import messages, values
@@ -14,12 +13,18 @@ from metalens.protocol import messages, values
 HEADER = struct.Struct(">I")
 LIMIT = 256 * 1024 * 1024
 
+# Comes before the worker's first frame. What an interpreter's start-up files print goes before it, and is skipped.
+GREETING = b"metalens\n"
+
 _CLASSES = {
     name: item
     for module in (values, messages)
     for name, item in vars(module).items()
     if isinstance(item, type) and dataclasses.is_dataclass(item)
 }
+
+# Resolved once: user code may empty `sys.modules` before the worker encodes what it saw.
+_HINTS = {cls: typing.get_type_hints(cls) for cls in _CLASSES.values()}
 
 
 class ProtocolError(ValueError):
@@ -51,7 +56,7 @@ def length(header: bytes) -> int:
 
 
 def _plain_fields(item: Any) -> dict[str, Any]:
-    return {name: _plain(getattr(item, name)) for name in _fields(type(item))}
+    return {name: _plain(getattr(item, name)) for name in _HINTS[type(item)]}
 
 
 def _plain(item: Any) -> Any:
@@ -64,13 +69,8 @@ def _plain(item: Any) -> Any:
     return _plain_fields(item)
 
 
-@lru_cache(maxsize=None)
-def _fields(cls: type) -> dict[str, Any]:
-    return {name: hint for name, hint in typing.get_type_hints(cls).items() if not name.startswith("_")}
-
-
 def _build(cls: type, data: dict[str, Any]) -> Any:
-    hints = _fields(cls)
+    hints = _HINTS[cls]
     unknown = data.keys() - hints.keys()
     if unknown:
         raise KeyError(f"{cls.__name__} has no {sorted(unknown)}")

@@ -1,0 +1,62 @@
+"""What a worker process does, apart from how processes live and die."""
+
+from __future__ import annotations
+
+import gc
+import mmap
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Union
+
+from metalens.protocol.codec import encode
+from metalens.protocol.messages import Report, Run, Unusable
+from metalens.worker.host.crashes import escaped
+
+BALLAST = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """torch's version, and the function that does a run in a process where torch is warm and user code is contained."""
+
+    torch: str
+    perform: Callable[[Run], Report]
+
+
+@dataclass(frozen=True)
+class Work:
+    """The parts that a host calls.
+
+    `check` says in a sentence why this interpreter cannot serve, or nothing; it imports no torch.
+    `load` imports torch and uses it once; it starts no thread.
+    """
+
+    check: Callable[[], str]
+    load: Callable[[], Loaded]
+
+
+def load(work: Work) -> Union[Loaded, Unusable]:
+    """torch imported and warm, and never looked at again by the garbage collector; or why it cannot be imported."""
+    try:
+        loaded = work.load()
+    except Exception as problem:  # noqa: BLE001 - the border to torch and to whatever its import runs
+        traceback.print_exc(file=sys.__stderr__)
+        return Unusable(f"torch cannot be imported: {type(problem).__name__}: {problem}")
+    gc.collect()
+    gc.freeze()
+    return loaded
+
+
+def answer(run: Run, perform: Callable[[Run], Report]) -> bytes:
+    """Do the run; the frame of its report, or of a crash when something escaped."""
+    # Address space, never touched, to give back when the run has used up its own: so its end can still be told.
+    ballast = mmap.mmap(-1, BALLAST)
+    try:
+        return encode(perform(run))
+    except BaseException as problem:  # noqa: BLE001 - the border to user code: whatever it raises ends here
+        ballast.close()
+        if not isinstance(problem, (MemoryError, SystemExit)):
+            traceback.print_exception(type(problem), problem, problem.__traceback__, file=sys.__stderr__)
+        return encode(escaped(run, problem))
