@@ -111,7 +111,9 @@ def linear(name: str, inputs: int, outputs: int, *, before: Value | None = None,
     )
 
 
-def layer(name: str, repr: str, *parameters: Parameter, before: Value | None = None, after: Value | None = None) -> Layer:
+def layer(
+    name: str, repr: str, *parameters: Parameter, before: Value | None = None, after: Value | None = None
+) -> Layer:
     return Layer(
         name,
         repr.partition("(")[0],

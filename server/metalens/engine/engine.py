@@ -6,10 +6,10 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from metalens.engine.analysis import Analysis
 from metalens.engine.result import Result, merge
@@ -21,8 +21,6 @@ from metalens.workspace.interpreters import Interpreter
 from metalens.workspace.settings import Settings
 
 DEBOUNCE = 0.03
-
-_T = TypeVar("_T")
 
 log = logging.getLogger(__name__)
 
@@ -47,10 +45,7 @@ class RunsModels(Protocol):
         """Import torch; raises WorkerUnusable."""
 
     async def run(self, run: Run) -> Report | Crash:
-        """Run one job."""
-
-    async def cancel(self, id: int) -> None:
-        """End a job."""
+        """Run one job; cancelling the task ends it in the worker too. Raises WorkerUnusable."""
 
     async def stop(self) -> None:
         """End the worker."""
@@ -106,7 +101,6 @@ class Engine:
         self._jobs: dict[str, _Job] = {}
         self._ids = itertools.count(1)
         self._planner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="plan")
-        self._background: set[asyncio.Future[Any]] = set()
         self.ready: Ready | None = None
 
     async def start(self) -> None:
@@ -126,7 +120,6 @@ class Engine:
         if self._worker:
             worker, self._worker = self._worker, None
             await worker.stop()
-        await asyncio.gather(*self._background, return_exceptions=True)
 
     async def restart(self) -> None:
         """Replace the worker and analyse the open files again. Raises WorkerUnusable."""
@@ -257,32 +250,13 @@ class Engine:
     async def _run(self, run: Run) -> Report | Crash:
         """One job in the worker. When nobody waits for it any more, it is cancelled there."""
         await self._begun()
-        worker = self._worker
-        if worker is None:
+        if self._worker is None:
             raise WorkerUnusable("the worker was stopped")
-        job = replace(run, id=next(self._ids))
-        answer = self._keep(worker.run(job))
-        try:
-            answered = await asyncio.shield(answer)
-        except asyncio.CancelledError:
-            self._keep(worker.cancel(job.id))
-            raise
-        if isinstance(answered, Crash) and answered.reason == "internal":
-            log.error("the worker failed: %s\n%s", answered.detail, answered.output)
-            self._listener.fault(f"the worker failed: {answered.detail}")
-        return answered
-
-    def _keep(self, work: Coroutine[Any, Any, _T]) -> asyncio.Future[_T]:
-        """Hold on to work that may outlive its asker, and let its exception be seen by whoever still asks."""
-        task = asyncio.ensure_future(work)
-        self._background.add(task)
-        task.add_done_callback(self._forget)
-        return task
-
-    def _forget(self, task: asyncio.Future[Any]) -> None:
-        self._background.discard(task)
-        if not task.cancelled() and (problem := task.exception()):
-            log.debug("work that nobody waited for ended with %r", problem)
+        answer = await self._worker.run(replace(run, id=next(self._ids)))
+        if isinstance(answer, Crash) and answer.reason == "internal":
+            log.error("the worker failed: %s\n%s", answer.detail, answer.output)
+            self._listener.fault(f"the worker failed: {answer.detail}")
+        return answer
 
 
 def _static(plan: Plan, file: str, text: str, version: int | None, why: str) -> Result:

@@ -12,6 +12,9 @@ from metalens.resolve.classes import ModuleClass
 
 MOST_VALUES = 4
 
+UNTOLD = -1
+"""The line of a class that a run met without having been asked for it."""
+
 _GRADES = ("clean", "mended", "borrowed")
 _STATUSES = ("traced", "instantiated", "failed", "skipped")
 _SOURCES = {"pin": 0, "call site": 1, "parent": 1, "default": 2, "annotation": 2, "probe": 3, "invented": 4}
@@ -88,7 +91,7 @@ def _file_of(plan: Plan) -> str:
 
 
 def _contexts_of(cls: ModuleClass, contexts: Iterable[Context]) -> tuple[Context, ...]:
-    own = [c for c in contexts if (c.file, c.qualname, c.line) == (cls.file, cls.qualname, cls.line)]
+    own = [c for c in contexts if (c.file, c.qualname) == (cls.file, cls.qualname) and c.line in (cls.line, UNTOLD)]
     own.sort(key=_context_rank)
     kept: list[Context] = []
     for context in own:

@@ -19,7 +19,7 @@ async def verify(finding: Finding, found_by: Sequence[tuple[Run, Report]], text_
     """The finding with only those of its fixes that mend it.
 
     `found_by` are the runs in which it was found. A fix stays if after it every one of them has the finding no more,
-    has no other finding than before, and gets at least as far with the model.
+    has no other finding than before, and the model's forward ends, or gets further than it did.
     """
     kept: list[Fix] = []
     for fix in finding.fixes:
@@ -47,7 +47,7 @@ def _better(finding: Finding, edits: Sequence[Edit], before: Report, after: Repo
     expected = {_identity(other, moved(other.location, edits)) for other in before.findings}
     gone = _identity(finding, moved(finding.location, edits))
     reach = _reach(finding, after)
-    return gone not in left and left <= expected and reach < len(_SEEN) and reach <= _reach(finding, before)
+    return gone not in left and left <= expected and (reach == 0 or reach < _reach(finding, before))
 
 
 def _identity(finding: Finding, location: Location) -> tuple[str, Location]:

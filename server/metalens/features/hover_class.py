@@ -10,14 +10,27 @@ from metalens.features.models import (
     best,
     children,
     construction,
-    is_leaf,
+    fails_at,
+    leaves,
     parameter_count,
     place,
     simple_name,
     why_not,
 )
-from metalens.features.words import cell, code, params, shape, share, short, size, total, total_bytes
-from metalens.protocol.messages import Context, Layer
+from metalens.features.words import (
+    cell,
+    code,
+    elements,
+    parameter_shape,
+    params,
+    shape,
+    share,
+    short,
+    size,
+    total,
+    total_bytes,
+)
+from metalens.protocol.messages import Context, Layer, Parameter
 
 MOST_ROWS = 12
 MOST_CONTEXTS = 3
@@ -43,7 +56,7 @@ def class_hover(result: Result, model: Model) -> str:
     whole = total(context.parameters)
     head = f"**{simple_name(context.qualname)}** · {params(whole)} · {size(total_bytes(context.parameters))}"
     parts = [
-        "  \n".join(line for line in (head, flow(context), _stopped(context, result)) if line),
+        "  \n".join(line for line in (head, flow(context), _stopped(context, model, result)) if line),
         _table(context, whole),
         "  \n".join(_other_ways(model, context, result)),
         f"<sub>{provenance(context, result)}</sub>",
@@ -66,18 +79,20 @@ def provenance(context: Context, result: Result) -> str:
         parts.append(f"built as {construction(context)} from {place(context.arguments, result)}")
     if context.inputs:
         parts.append(f"input {context.inputs.text} from {place(context.inputs, result)}")
-    if context.grade == "borrowed":
+    if context.grade == "borrowed" and not (context.inputs and context.inputs.source == "probe"):
         parts.append("assumed")
     elif context.grade == "mended":
         parts.append("some statements on the way were skipped")
-    parts.append(f"torch {result.torch} · meta, no memory used" if result.torch else "meta, no memory used")
+    parts.append(
+        f"torch {result.torch.partition('+')[0]} · meta, no memory used" if result.torch else "meta, no memory used"
+    )
     return " · ".join(part.replace("<", "&lt;") for part in parts)
 
 
-def _stopped(context: Context, result: Result) -> str:
+def _stopped(context: Context, model: Model, result: Result) -> str:
     if context.status == "traced":
         return ""
-    finding = next((f for f in result.findings if f.model == context.qualname and f.severity == "error"), None)
+    finding = fails_at(result, model)
     if finding:
         return f"forward fails at line {finding.location.range.start.line + 1}: {finding.message}"
     return f"forward was not run: {context.reason}" if context.reason else ""
@@ -121,16 +136,17 @@ def _count(row: _Row, heaviest: int, whole: int) -> str:
 
 def _rows(context: Context) -> list[_Row]:
     """The leaves if they are few; else the direct children, with containers opened and repeated blocks folded."""
-    leaves = [layer for layer in context.layers if is_leaf(context, layer)]
-    if len(leaves) <= MOST_ROWS:
-        return [_row(context, layer) for layer in leaves]
+    loose = [_loose_row(parameter) for parameter in context.parameters if "." not in parameter.name]
+    working = leaves(context)
+    if len(working) + len(loose) <= MOST_ROWS:
+        return [*loose, *(_row(context, layer) for layer in working)]
     opened: list[Layer] = []
     for layer in children(context, ""):
         inner = children(context, layer.name)
         opened.extend(inner if inner and layer.type in ("Sequential", "ModuleList", "ModuleDict") else [layer])
-    rows = _folded([_row(context, layer) for layer in opened])
+    rows = [*loose, *_folded([_row(context, layer) for layer in opened])]
     if len(rows) > MOST_ROWS:
-        rows = _folded([_row(context, layer) for layer in children(context, "")])
+        rows = [*loose, *_folded([_row(context, layer) for layer in children(context, "")])]
     if len(rows) <= MOST_ROWS:
         return rows
     hidden = rows[MOST_ROWS - 1 :]
@@ -145,6 +161,13 @@ def _row(context: Context, layer: Layer) -> _Row:
     container, _, last = layer.name.rpartition(".")
     text = summary(layer)
     return _Row(f"{code(layer.name)} {text}{calls}", output, count, count, (container, text, count), last)
+
+
+def _loose_row(parameter: Parameter) -> _Row:
+    """A parameter that the class holds itself."""
+    count = elements(parameter.shape)
+    label = f"{code(parameter.name)} parameter {code(parameter_shape(parameter))}"
+    return _Row(label, "", count, count, ("", "", 0), "")
 
 
 def _folded(rows: list[_Row]) -> list[_Row]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
 from metalens.engine.result import Model, Result
 from metalens.features.layers import explanation, output_formulas, own_name, parameter_words, summary
-from metalens.features.models import best, children, find_layer, parameter_count, parameters_of, why_not
+from metalens.features.models import OPAQUE, best, children, find_layer, parameter_count, parameters_of, why_not
 from metalens.features.source import Source
 from metalens.features.words import code, counted, parameter_shape, params, shape, share, total
 from metalens.protocol.messages import Context, Layer, Parameter
@@ -23,18 +25,18 @@ def layer_hover(result: Result, source: Source, model: Model, path: str, call: t
         definition = next((item for item in model.cls.layers if item.attribute == path), None)
         return _not_built(result, source, model, definition) if definition else None
     inner = children(context, layer.name)
+    own = parameters_of(context, layer) if layer.type in OPAQUE else layer.parameters
     lines = [
         _title(layer, folded=bool(inner)),
         _flow(layer, call),
         *_other_contexts(model, context, layer),
         "",
-        *(_parameter_lines(layer) if not inner else _child_lines(context, inner)),
+        *(parameter_line(layer, parameter) for parameter in own),
+        *_child_lines(context, inner),
         _count(context, layer),
         *output_formulas(layer),
     ]
-    text = "  \n".join(line for line in _paragraphs(lines))
-    why = " ".join(explanation(layer))
-    return "\n\n".join(part for part in (text.replace("  \n\n  \n", "\n\n"), why) if part)
+    return _paragraphs([*lines, "", *explanation(layer)])
 
 
 def parameter_line(layer: Layer, parameter: Parameter) -> str:
@@ -44,15 +46,10 @@ def parameter_line(layer: Layer, parameter: Parameter) -> str:
     return f"`{shown} = {words}`" if words else f"`{shown}`"
 
 
-def _paragraphs(lines: list[str]) -> list[str]:
-    """Drop empty lines at the ends and doubled ones inside."""
-    kept: list[str] = []
-    for line in lines:
-        if line or (kept and kept[-1]):
-            kept.append(line)
-    while kept and not kept[-1]:
-        kept.pop()
-    return kept
+def _paragraphs(lines: list[str]) -> str:
+    """Lines as Markdown that breaks where they do; empty ones part paragraphs."""
+    groups = (list(group) for filled, group in groupby(lines, key=bool) if filled)
+    return "\n\n".join("  \n".join(group) for group in groups)
 
 
 def _title(layer: Layer, *, folded: bool) -> str:
@@ -89,10 +86,6 @@ def _other_contexts(model: Model, shown: Context, layer: Layer) -> list[str]:
     return [f"elsewhere {', '.join(shown_flows)}{more}"]
 
 
-def _parameter_lines(layer: Layer) -> list[str]:
-    return [parameter_line(layer, parameter) for parameter in layer.parameters]
-
-
 def _child_lines(context: Context, inner: tuple[Layer, ...]) -> list[str]:
     rows = [
         " · ".join(
@@ -113,9 +106,8 @@ def _count(context: Context, layer: Layer) -> str:
     own = parameter_count(context, layer)
     if not own:
         return "no parameters"
-    part = share(own, total(context.parameters))
-    text = f"{params(own)} ({part} of the model)" if part and len(parameters_of(context, layer)) else params(own)
-    return text
+    whole = total(context.parameters)
+    return f"{params(own)} ({share(own, whole)} of the model)" if whole else params(own)
 
 
 def _not_built(result: Result, source: Source, model: Model, definition: LayerDefinition) -> str:
@@ -125,4 +117,4 @@ def _not_built(result: Result, source: Source, model: Model, definition: LayerDe
 
 
 def _escaped(text: str) -> str:
-    return "".join(f"\\{c}" if c in "*_<>[]`" else c for c in text)
+    return "".join(f"\\{c}" if c in "*<`" else c for c in text)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from metalens.engine.result import Result
 from metalens.features.source import Source, contains
-from metalens.features.words import UNKNOWN, code, elements, item_bytes, shape, size
-from metalens.protocol.messages import Expression
+from metalens.features.words import UNKNOWN, code, dimensions, elements, item_bytes, shape, size
+from metalens.protocol.messages import Expression, Trace
 from metalens.protocol.values import Position, Range, Value
 
 MOST_VALUES = 3
 MOST_STEPS = 5
 LONGEST_NAME = 40
 
-_CONTAINERS = ("tuple", "list", "dict")
+_SHAPED = ("tensor", "tuple", "list", "dict")
 
 
 def expression_at(result: Result, position: Position) -> Expression | None:
@@ -51,7 +51,7 @@ def tensor_hover(result: Result, source: Source, expression: Expression) -> str:
 
 
 def _shown(expression: Expression) -> bool:
-    return bool(expression.values) and expression.values[0].kind in ("tensor", *_CONTAINERS)
+    return bool(expression.values) and (expression.values[0].kind in _SHAPED or bool(expression.values[0].text))
 
 
 def _extent(place: Range) -> tuple[int, int]:
@@ -60,13 +60,8 @@ def _extent(place: Range) -> tuple[int, int]:
 
 def _bold(value: Value) -> str:
     if value.kind == "tensor":
-        return f"**{_plain(value)}** {value.dtype}"
-    return f"{value.kind} {code(shape(value))}"
-
-
-def _plain(value: Value) -> str:
-    text = shape(value)
-    return text[text.index("[") :].replace("[", "\\[").replace("]", "\\]")
+        return f"**{dimensions(value.shape, value.dims)}** {value.dtype}"
+    return f"= {code(value.text)}" if value.kind not in _SHAPED else f"{value.kind} {code(shape(value))}"
 
 
 def _also(values: tuple[Value, ...]) -> str:
@@ -74,7 +69,7 @@ def _also(values: tuple[Value, ...]) -> str:
         return ""
     shown = ", ".join(code(shape(value)) for value in values[: MOST_VALUES - 1])
     more = f", +{len(values) - (MOST_VALUES - 1)}" if len(values) >= MOST_VALUES else ""
-    return f"also called with: {shown}{more}"
+    return f"also {shown}{more}"
 
 
 def _history(result: Result, source: Source, expression: Expression) -> str:
@@ -83,12 +78,15 @@ def _history(result: Result, source: Source, expression: Expression) -> str:
     header = source.header_above(expression.range.start.line, "def")
     if result.trace is None or header is None or not name.isidentifier():
         return ""
-    end = source.block_end(header)
+    inside = range(header, source.block_end(header))
+    named = [
+        item
+        for item in result.trace.expressions
+        if item.range.start.line in inside and source.slice(item.range) == name and _shown(item)
+    ]
     steps: list[tuple[int, str]] = []
     here = -1
-    for item in result.trace.expressions:
-        if not header <= item.range.start.line < end or source.slice(item.range) != name or not _shown(item):
-            continue
+    for item in sorted(named, key=lambda item: _when(result.trace, source, item.range)):
         text = shape(item.values[0])
         if not steps or steps[-1][1] != text:
             steps.append((item.range.start.line + 1, text))
@@ -102,6 +100,15 @@ def _history(result: Result, source: Source, expression: Expression) -> str:
         for index, (line, text) in enumerate(steps)
     ][first : first + MOST_STEPS]
     return " → ".join(["…"] * (first > 0) + shown + ["…"] * (first + MOST_STEPS < len(steps)))
+
+
+def _when(trace: Trace | None, source: Source, place: Range) -> tuple[int, bool, int]:
+    """Sorts places by the time of their evaluation: what is assigned comes after what it is made of."""
+    line, column = place.start.line, place.start.column
+    if not source.is_assigned(place) or trace is None:
+        return line, False, column
+    ends = (item.range.end.line for item in trace.expressions if item.range.start.line == line)
+    return max(ends, default=line), True, column
 
 
 def _memory(value: Value) -> str:

@@ -6,12 +6,10 @@ import ast
 import re
 from typing import Any
 
-from metalens.features.words import dimensions
 from metalens.protocol.messages import Layer, Parameter
 from metalens.protocol.values import Value
 
-BATCH = "The batch size changes the activations, never the parameters."
-
+_BATCH = "changes the activations, never the parameters."
 _KERNEL = {1: "kernel", 2: "kernel height × kernel width", 3: "kernel depth × kernel height × kernel width"}
 _AXES = {1: "L", 2: "HW", 3: "DHW"}
 _SIMPLE = {
@@ -90,15 +88,15 @@ def explanation(layer: Layer) -> tuple[str, ...]:
     if not layer.parameters:
         return ()
     if layer.type == "Linear":
-        return ("`y = x Wᵀ + b`, so the weight is stored out × in. " + BATCH,)
+        bias = " + b" if len(layer.parameters) > 1 else ""
+        return (f"`y = x Wᵀ{bias}`, so the weight is stored out × in. {_batch(layer)}",)
     if conv := _CONV.match(layer.type):
         stored = "in × out" if conv[1] else "out × in"
-        return (f"One kernel for each pair of channels, stored {stored}. " + BATCH,)
+        return (f"One kernel for each pair of channels, stored {stored}. {_batch(layer)}",)
     if recurrent := _RECURRENT.match(layer.type):
-        return (" ".join(part for part in (_WHY_GATES.get(recurrent[1], ""), BATCH) if part),)
-    if layer.type in _SIMPLE or _NORM.match(layer.type):
-        return (BATCH,)
-    return ()
+        why = _WHY_GATES.get(recurrent[1], "")
+        return (f"{why} The batch size {_BATCH}".strip(),)
+    return (_batch(layer),) if layer.type in _SIMPLE or _NORM.match(layer.type) else ()
 
 
 def summary(layer: Layer) -> str:
@@ -164,9 +162,9 @@ def output_formulas(layer: Layer) -> tuple[str, ...]:
     return tuple(f"{axis}: {text}" for axis, text in lines)
 
 
-def sizes_text(parameter: Parameter) -> str:
-    """`[20, 10]`."""
-    return dimensions(parameter.shape)
+def _batch(layer: Layer) -> str:
+    shapes = [value.shape for value in layer.inputs[:1] if value.kind == "tensor" and len(value.shape) > 1]
+    return f"A batch of {shapes[0][0]} {_BATCH}" if shapes and shapes[0][0] > 0 else f"The batch size {_BATCH}"
 
 
 def _conv_words(name: str, *, transposed: bool, axes: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from metalens.engine.result import Model, Result
-from metalens.features.models import best, why_not
+from metalens.features.models import best, fails_at, why_not
 from metalens.features.words import params, shape, size, total, total_bytes
 from metalens.protocol.messages import Context
 from metalens.protocol.values import Range
@@ -36,14 +36,13 @@ def _text(result: Result, model: Model) -> str:
     parts = []
     if context.parameters or context.status != "failed":
         parts = [params(total(context.parameters)), size(total_bytes(context.parameters))]
-    return " · ".join(part for part in (*parts, _flow(result, context), _assumed(context)) if part)
+    return " · ".join(part for part in (*parts, _flow(result, model, context), _assumed(context)) if part)
 
 
-def _flow(result: Result, context: Context) -> str:
-    error = next((f for f in result.findings if f.severity == "error" and f.model == context.qualname), None)
-    if error is not None:
-        line = error.location.range.start.line + 1
-        return f"fails at line {line}"
+def _flow(result: Result, model: Model, context: Context) -> str:
+    mistake = fails_at(result, model)
+    if mistake is not None:
+        return f"fails at line {mistake.location.range.start.line + 1}"
     if context.status != "traced":
         return context.reason
     output = shape(context.output) if context.output else "nothing"

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from metalens.engine.result import Model, Result
-from metalens.features.source import Source, contains
+from metalens.features.source import Source, contains, read_source
 from metalens.features.words import total
-from metalens.protocol.messages import Context, Layer, Parameter
+from metalens.protocol.messages import Context, Finding, Layer, Parameter
 from metalens.protocol.values import Evidence, Position
+
+OPAQUE = frozenset({"MultiheadAttention"})
+"""Layers of torch that hold others as a detail."""
 
 _WORDS = {"default": "defaults", "invented": "assumed values", "probe": "a size that works", "pin": "your settings"}
 
@@ -63,20 +66,44 @@ def find_layer(context: Context, path: str) -> Layer | None:
 def children(context: Context, path: str) -> tuple[Layer, ...]:
     """The layers right below a path; the layers below it that have no known parent count as such."""
     prefix = f"{path}." if path else ""
+    holder = find_layer(context, path) if path else None
+    if holder and holder.type in OPAQUE:
+        return ()
     inside = [layer for layer in context.layers if layer.name.startswith(prefix) and layer.name != path]
     names = {layer.name for layer in inside}
     return tuple(layer for layer in inside if not any(above in names for above in _above(layer.name)))
 
 
-def is_leaf(context: Context, layer: Layer) -> bool:
-    """Whether no other layer is inside this one."""
-    return not any(other.name.startswith(f"{layer.name}.") for other in context.layers)
+def leaves(context: Context) -> tuple[Layer, ...]:
+    """The layers that do the work: those with nothing inside, and torch's own composed ones as a whole."""
+    holders = {above for layer in context.layers for above in _above(layer.name)}
+    opaque = {layer.name for layer in context.layers if layer.type in OPAQUE}
+    return tuple(
+        layer
+        for layer in context.layers
+        if (layer.name not in holders or layer.name in opaque) and not opaque.intersection(_above(layer.name))
+    )
+
+
+def fails_at(result: Result, model: Model) -> Finding | None:
+    """The first mistake in the class's own code, or in its own run."""
+    source = read_source(result.text)
+    last = source.block_end(model.cls.line)
+    return next(
+        (
+            finding
+            for finding in result.findings
+            if finding.severity == "error"
+            and (finding.model == model.cls.qualname or model.cls.line <= finding.location.range.start.line < last)
+        ),
+        None,
+    )
 
 
 def parameters_of(context: Context, layer: Layer) -> tuple[Parameter, ...]:
     """A layer's parameters with all of those inside it, each once."""
-    own = {parameter.name: parameter for parameter in context.parameters if parameter.name.startswith(f"{layer.name}.")}
-    return tuple(own.values()) or layer.parameters
+    inside = tuple(item for item in context.parameters if item.name.startswith(f"{layer.name}."))
+    return inside or layer.parameters
 
 
 def parameter_count(context: Context, layer: Layer) -> int:

@@ -14,6 +14,7 @@ _OPAQUE = re.compile(
 _NEW_LINE = re.compile(r"\r\n|\r|\n")
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\[\d+\])*(?:\.[^\W\d]\w*(?:\[\d+\])*)*")
 _NAME = re.compile(r"[^\W\d]\w*|\[\d+\]")
+_ASSIGNED = re.compile(r"(?:\s*,\s*[^\W\d]\w*)*\s*(?::[^=]*)?[-+*/@%&|^]?=(?!=)")
 _HEADER = re.compile(r"\s*(?:async\s+)?(class|def)\s+([^\W\d]\w*)")
 
 
@@ -67,6 +68,11 @@ class Source:
             if text and text[0] not in ")]}" and self._indent(line) <= indent:
                 return line
         return len(self.code)
+
+    def is_assigned(self, place: Range) -> bool:
+        """Whether the name at this place is the target of an assignment."""
+        rest = self._code_line(place.end.line)[place.end.column :]
+        return _ASSIGNED.match(rest) is not None
 
     def slice(self, wanted: Range) -> str:
         """The text of a range; of several lines only the first."""
