@@ -14,13 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from metalens.engine.engine import Engine
-from metalens.features.hover import hover
-from metalens.features.lenses import lenses
 
 from harness import FIXTURES
 from harness.annotations import Annotated, Annotation, Span, read, write
+from metalens.engine.engine import Engine
 from metalens.engine.result import Result
+from metalens.features.hover import hover
+from metalens.features.lenses import lenses
 from metalens.protocol.messages import Finding
 from metalens.protocol.values import Position, Range
 
@@ -33,7 +33,7 @@ async def check(engine: Engine, name: str, *, update: bool) -> None:
     text = path.read_bytes().decode()
     expected = read(text)
     result = await engine.check(str(path))
-    assert result.text == text
+    assert result.text == text.replace(expected.newline, "\n")
     said = write(replace(expected, annotations=tuple(_say(expected, result, update=update))))
     if said == text:
         return
@@ -118,7 +118,7 @@ class _Spoken:
 
     def _lens(self, item: Annotation) -> tuple[Span | None, list[str]]:
         line = self._of_code[item.line]
-        titles = [lens.title for lens in lenses(self._result) if lens.range.start.line == line]
+        titles = [lens.text for lens in lenses(self._result) if lens.range.start.line == line]
         return None, [" | ".join(titles)] if titles else []
 
     def _model(self, item: Annotation) -> tuple[Span | None, list[str]]:

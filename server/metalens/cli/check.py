@@ -12,7 +12,7 @@ from metalens.cli.formats.json import write_json
 from metalens.cli.formats.text import write_text
 from metalens.cli.outcome import collect
 from metalens.cli.paths import files_of, relative
-from metalens.cli.session import Choice, engine_for
+from metalens.cli.session import Choice, Faults, engine_for
 from metalens.cli.terminal import Progress, palette_for
 from metalens.engine.result import Result
 from metalens.workspace.documents import Unreadable, Workspace
@@ -30,13 +30,14 @@ class CheckOptions:
 
 
 def check(options: CheckOptions) -> int:
-    """Check and write to standard output. The exit code: 1 if there is an error or a warning, else 0.
+    """Check and write to standard output. The exit code: 1 if there is an error or a warning, 2 if we failed, else 0.
 
     Raises BadPath, NoInterpreter and WorkerUnusable.
     """
     workspace = Workspace(Path.cwd())
     files = files_of(workspace, options.paths)
-    results = asyncio.run(_check_all(workspace, files, options.choice)) if files else ()
+    faults = Faults()
+    results = asyncio.run(_check_all(workspace, files, options.choice, faults)) if files else ()
     outcome = collect(results)
     analysed = {result.file: result.text for result in results}
 
@@ -47,14 +48,17 @@ def check(options: CheckOptions) -> int:
         sys.stdout.write(write_json(outcome, text_of) + "\n")
     else:
         sys.stdout.write(write_text(outcome, text_of, palette_for(sys.stdout)))
+    sys.stderr.writelines(f"metalens: {text}\n" for text in faults.texts)
+    if faults.texts:
+        return 2
     return 1 if outcome.failed else 0
 
 
-async def _check_all(workspace: Workspace, files: Sequence[str], choice: Choice) -> tuple[Result, ...]:
+async def _check_all(workspace: Workspace, files: Sequence[str], choice: Choice, faults: Faults) -> tuple[Result, ...]:
     progress = Progress(sys.stderr)
     progress.show("importing torch")
     try:
-        async with engine_for(workspace, choice) as engine:
+        async with engine_for(workspace, choice, faults) as engine:
             return await _each(files, engine.check, progress)
     finally:
         progress.clear()

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from metalens.engine.result import Model, Result
+from metalens.features.models import why_not
 from metalens.protocol.messages import Context, Finding
 from metalens.protocol.values import Range
 
@@ -41,7 +42,7 @@ def best(result: Result, model: Model) -> Context:
     """The best context of a class; one that says why there is none, if it was never built."""
     if model.contexts:
         return model.contexts[0]
-    reason = result.problem or NO_EVIDENCE
+    reason = why_not(model, result) or NO_EVIDENCE
     return Context(model.cls.file, model.cls.qualname, model.cls.line, "skipped", "borrowed", reason)
 
 

@@ -22,21 +22,29 @@ class Choice:
     fork: bool = True
 
 
-class _Quiet:
-    """A command reads what `check` returns; it needs no news on the way."""
+class Faults:
+    """Listens for what broke on our side; results are read from what `check` returns."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
 
     def result(self, result: Result) -> None:
         """Nothing to do."""
+
+    def fault(self, text: str) -> None:
+        """Remember it, once."""
+        if text not in self.texts:
+            self.texts.append(text)
 
     def state(self, state: WorkerState, detail: str) -> None:
         """Nothing to do."""
 
 
 @asynccontextmanager
-async def engine_for(workspace: Workspace, choice: Choice) -> AsyncIterator[Engine]:
+async def engine_for(workspace: Workspace, choice: Choice, faults: Faults) -> AsyncIterator[Engine]:
     """A started engine, stopped at the end. Raises NoInterpreter or WorkerUnusable."""
     interpreter = choose_interpreter(workspace.root, choice.python)
-    engine = Engine(workspace, Settings(fork=choice.fork), interpreter, listener=_Quiet())
+    engine = Engine(workspace, Settings(fork=choice.fork), interpreter, listener=faults)
     try:
         await engine.start()
         yield engine

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,10 +10,11 @@ from pathlib import Path
 
 from metalens.cli.outcome import best
 from metalens.cli.paths import BadPath, files_of, relative
-from metalens.cli.session import Choice, engine_for
+from metalens.cli.session import Choice, Faults, engine_for
 from metalens.cli.terminal import Palette, palette_for
-from metalens.cli.words import built_with, counted, value_text
+from metalens.cli.words import built_with
 from metalens.engine.result import Result
+from metalens.features.words import counted, shape, size, total, total_bytes
 from metalens.protocol.messages import Context, Layer
 from metalens.workspace.documents import Workspace
 
@@ -45,7 +45,7 @@ def summary(options: SummaryOptions) -> int:
 
 
 async def _check(workspace: Workspace, file: str, choice: Choice) -> Result:
-    async with engine_for(workspace, choice) as engine:
+    async with engine_for(workspace, choice, Faults()) as engine:
         return await engine.check(file)
 
 
@@ -68,9 +68,9 @@ def _wanted(result: Result, name: str) -> tuple[Context, ...]:
 
 
 def _table(context: Context, palette: Palette) -> Iterator[str]:
-    total = sum(math.prod(parameter.shape) for parameter in context.parameters)
-    known = context.status != "skipped"
-    yield palette.strong(context.qualname) + (f"  {counted(total, 'parameter')}" if known else "")
+    number = total(context.parameters)
+    known = f"  {counted(number, 'parameter')} · {size(total_bytes(context.parameters))}"
+    yield palette.strong(context.qualname) + ("" if context.status == "skipped" else known)
     told = built_with(context)
     if told:
         yield palette.faint(told)
@@ -79,19 +79,23 @@ def _table(context: Context, palette: Palette) -> Iterator[str]:
     if not context.layers:
         return
     rows = [("layer", "", "output", "parameters"), *map(_row, context.layers)]
-    rows.append(("", "", value_text(context.output) if context.output else "", f"{total:,}"))
+    rows.append(("", "", shape(context.output) if context.output else "", f"{number:,}"))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    for number, row in enumerate(rows):
+    for index, row in enumerate(rows):
         line = _line(row, widths)
-        yield palette.strong(line) if number in (0, len(rows) - 1) else line
+        yield palette.strong(line) if index in (0, len(rows) - 1) else line
 
 
 def _row(layer: Layer) -> tuple[str, str, str, str]:
     depth = layer.name.count(".")
-    own = sum(math.prod(parameter.shape) for parameter in layer.parameters)
     times = f" ·{layer.calls} calls" if layer.calls > 1 else ""
-    output = value_text(layer.output) if layer.output else ""
-    return "  " * depth + layer.name.rpartition(".")[2], layer.repr or layer.type, output + times, f"{own:,}"
+    output = shape(layer.output) if layer.output else ""
+    return (
+        "  " * depth + layer.name.rpartition(".")[2],
+        layer.repr or layer.type,
+        output + times,
+        f"{total(layer.parameters):,}",
+    )
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:

@@ -8,8 +8,9 @@ from typing import Any
 
 from metalens.cli.outcome import Outcome, best
 from metalens.cli.paths import relative
-from metalens.cli.words import provenance, value_text
+from metalens.cli.words import provenance
 from metalens.engine.result import Model, Result
+from metalens.features.words import shape
 from metalens.protocol.messages import Context, Edit, Finding, Fix, Parameter
 from metalens.protocol.values import Evidence, Location, Position
 
@@ -86,7 +87,7 @@ def _context(model: Model, context: Context) -> dict[str, Any]:
         "arguments": _evidence(context.arguments),
         "inputs": _evidence(context.inputs),
         "parameters": [_parameter(parameter) for parameter in context.parameters],
-        "output": value_text(context.output) if context.output else None,
+        "output": shape(context.output) if context.output else None,
         "seconds": round(context.seconds, 4),
     }
 
