@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import importlib.abc
 import importlib.machinery
 import os
@@ -10,6 +11,7 @@ import sys
 import types
 from typing import Any, Callable, Optional, Sequence
 
+from metalens.worker.load import vision
 from metalens.worker.load.sources import Sources
 from metalens.worker.load.unknown import Unknown
 
@@ -67,6 +69,8 @@ class StandIn(types.ModuleType):
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(name)
         known = _CONVENIENCES.get((self.__name__.split(".")[0], name))
+        if known is None and vision.module(f"{self.__name__}.{name}") is not None:
+            known = importlib.import_module(f"{self.__name__}.{name}")
         return known if known is not None else Unknown(f"{self.__name__}.{name}")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -120,7 +124,8 @@ class MissingFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return StandIn(spec.name)
 
     def exec_module(self, module: types.ModuleType) -> None:
-        """Nothing to run."""
+        """Nothing to run; known data sets and transforms are put in."""
+        vision.install(module)
 
 
 _NEVER = frozenset(getattr(sys, "stdlib_module_names", sys.builtin_module_names)) | {"torch", "metalens"}

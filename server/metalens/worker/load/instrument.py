@@ -271,9 +271,11 @@ class _Rewriter(ast.NodeTransformer):
             statement.body, statement.orelse = self.guarded(statement.body), self.guarded(statement.orelse)
             return statement
         if isinstance(statement, ast.For):
-            parts = len(statement.target.elts) if isinstance(statement.target, (ast.Tuple, ast.List)) else 0
-            flags = [ast.Constant(is_training_loop(statement)), ast.Constant(parts)]
-            statement.iter = self.hook(LOOP, statement.iter, self.visit(statement.iter), *flags)
+            # The items are made inside the hook, so that a loop over something unknown still has its one round.
+            nothing = ast.arguments([], [], None, [], [], None, [])
+            items = ast.copy_location(ast.Lambda(nothing, self.visit(statement.iter)), statement.iter)
+            flags = [ast.Constant(is_training_loop(statement)), _structure(statement.target)]
+            statement.iter = self.hook(LOOP, statement.iter, items, *flags)
             statement.body, statement.orelse = self.guarded(statement.body), self.guarded(statement.orelse)
             return statement
         if isinstance(statement, ast.While):
@@ -303,6 +305,13 @@ def _hook_number(value: ast.expr) -> Optional[int]:
     if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in (CALL, OPERATE, RECORD):
         return value.args[0].value  # type: ignore[attr-defined, no-any-return]
     return None
+
+
+def _structure(target: ast.expr) -> ast.expr:
+    """A loop target's nesting as a literal: `i, (x, y)` is `(0, (0, 0))`."""
+    if isinstance(target, (ast.Tuple, ast.List)) and not any(isinstance(part, ast.Starred) for part in target.elts):
+        return ast.Tuple([_structure(part) for part in target.elts], ast.Load())
+    return ast.Constant(0)
 
 
 def _is_broad(handler: ast.ExceptHandler) -> bool:

@@ -31,7 +31,7 @@ class Unknown:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         # Used as a decorator it gives back what it decorates, so that the decorated thing stays known.
-        if len(args) == 1 and not kwargs and isinstance(args[0], (types.FunctionType, type)):
+        if len(args) == 1 and not kwargs and _is_decorated(args[0]):
             return args[0]
         return Unknown(f"{self._why}(...)")
 
@@ -70,6 +70,12 @@ class Unknown:
     __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __lshift__ = __rshift__ = _same
     __neg__ = __pos__ = __abs__ = __invert__ = __round__ = _same
     __iadd__ = __isub__ = __imul__ = __itruediv__ = _same
+
+
+def _is_decorated(item: Any) -> bool:
+    if isinstance(item, type):
+        return not item.__module__.startswith(("torch", "builtins", "numpy"))
+    return isinstance(item, types.FunctionType)
 
 
 class UnknownBase:

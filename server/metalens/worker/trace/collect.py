@@ -107,7 +107,7 @@ def _status(seen: Seen) -> tuple[str, str]:
 
 def _layers(module: Any, observer: Observer) -> tuple[Layer, ...]:
     layers = []
-    for name, part in module.named_modules():
+    for name, part in torch.nn.Module.named_modules(module):
         if not name:
             continue
         if len(layers) >= _MOST_LAYERS:

@@ -103,17 +103,17 @@ def inputs_text(module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> s
 
 def parameters_of(module: Any) -> tuple[Parameter, ...]:
     """All parameters by dotted name, each once."""
-    return tuple(_parameter(name, item) for name, item in module.named_parameters())
+    return tuple(_parameter(name, item) for name, item in torch.nn.Module.named_parameters(module))
 
 
 def own_parameters(module: Any) -> tuple[Parameter, ...]:
     """The parameters that this module itself holds."""
-    return tuple(_parameter(name, item) for name, item in module.named_parameters(recurse=False))
+    return tuple(_parameter(name, item) for name, item in torch.nn.Module.named_parameters(module, recurse=False))
 
 
 def buffers_of(module: Any) -> tuple[Parameter, ...]:
     """All buffers by dotted name."""
-    return tuple(_parameter(name, item) for name, item in module.named_buffers())
+    return tuple(_parameter(name, item) for name, item in torch.nn.Module.named_buffers(module))
 
 
 def _parameter(name: str, item: Any) -> Parameter:

@@ -62,6 +62,8 @@ class Hybrid(TorchFunctionMode):
         text = str(error)
         mixed = _mixed(args, kwargs)
         if mixed:
+            if _is_in_place(func):
+                self.on_taint(f"{_name(func)} writes computed values into a constant")
             try:
                 return func(*_map(to_meta, args), **_map(to_meta, kwargs))
             except Exception as second:  # noqa: BLE001 - as above
@@ -134,6 +136,11 @@ def _tensors(value: Any) -> Any:
 def _mixed(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     devices = {tensor.is_meta for tensor in _tensors((args, kwargs))}
     return len(devices) == 2
+
+
+def _is_in_place(func: Function) -> bool:
+    name = str(getattr(func, "__name__", ""))
+    return name == "__setitem__" or (name.endswith("_") and not name.endswith("__")) or name.startswith("__i")
 
 
 def _name(func: Function) -> str:

@@ -13,7 +13,8 @@ from typing import Any, Callable
 import torch
 
 from metalens.worker.load.finder import MissingFinder, WorkspaceFinder
-from metalens.worker.load.instrument import instrument
+from metalens.worker.load.instrument import instrument, is_training_loop
+from metalens.worker.load.snippets import programs
 from metalens.worker.load.slicing import slice_script, workspace_names
 from metalens.worker.load.sources import Sources
 from metalens.worker.load.unknown import Unknown, UnknownError
@@ -38,23 +39,33 @@ class Stage:
         sys.meta_path.insert(0, WorkspaceFinder(sources, self._import_text))
         sys.meta_path.append(self.missing)
 
-    def rehearse(self, file: str, argv: tuple[str, ...]) -> types.ModuleType:
-        """Run a file as a script, then its functions that nobody called."""
+    def rehearse(self, file: str, argv: tuple[str, ...]) -> None:
+        """Run a file (a script, the fences of a page, the cells of a notebook), then its functions nobody called."""
+        try:
+            trees = list(programs(file, self.sources.text(file)))
+        except (OSError, SyntaxError, UnicodeDecodeError, ValueError, RecursionError) as error:
+            self.problems[file] = _why_unreadable(error)
+            return
+        for tree in trees:
+            module = self._main(file, argv)
+            slice_script(tree, self.local)
+            self._execute(tree, file, module.__dict__)
+            self._call_functions(module, file)
+
+    def _main(self, file: str, argv: tuple[str, ...]) -> types.ModuleType:
+        """A new `__main__` for a file."""
         module = types.ModuleType("__main__")
         module.__file__ = file
         module.__package__ = _package_of(file) or None
         sys.modules["__main__"] = module
         sys.argv = [file, *argv]
         self.rehearsed.append(module)
-        self._fresh(file)
-        try:
-            tree = self._parse(file)
-        except (OSError, SyntaxError, UnicodeDecodeError, ValueError) as error:
-            self.problems[file] = _why_unreadable(error)
-            return module
-        slice_script(tree, self.local)
-        self._execute(tree, file, module.__dict__)
-        self._call_functions(module, file)
+        random.seed(0)
+        torch.manual_seed(0)
+        self.tracer.mended = ""
+        folder = os.path.dirname(file)
+        if sys.path[:1] != [folder]:
+            sys.path.insert(0, folder)
         return module
 
     def class_named(self, file: str, qualname: str) -> Any:
@@ -68,18 +79,6 @@ class Stage:
         return None
 
     # ------------------------------------------------------------ inside
-
-    def _fresh(self, file: str) -> None:
-        random.seed(0)
-        torch.manual_seed(0)
-        self.tracer.mended = ""
-        folder = os.path.dirname(file)
-        if sys.path[:1] != [folder]:
-            sys.path.insert(0, folder)
-
-    def _parse(self, file: str) -> ast.Module:
-        tree = ast.parse(self.sources.text(file), file)
-        return tree
 
     def _import_text(self, text: str, file: str, namespace: dict[str, Any]) -> None:
         self._execute(_without_training(ast.parse(text, file)), file, namespace)
@@ -145,8 +144,6 @@ def _package_of(file: str) -> str:
 
 def _without_training(tree: ast.Module) -> ast.Module:
     """An imported module keeps everything but loops that train, which belong to a script."""
-    from metalens.worker.load.instrument import is_training_loop
-
     tree.body = [part for part in tree.body if not (isinstance(part, ast.For) and is_training_loop(part))]
     return tree
 

@@ -94,8 +94,8 @@ class Tracer:
 
     def taint(self, reason: str) -> None:
         """A value was invented: from here on this run proves nothing."""
-        if self.strict or not self.mended:
-            self.mended = self.mended or (reason if self.strict else "")
+        if self.strict:
+            self.mended = self.mended or reason
 
     def torch_error(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], error: BaseException
@@ -109,8 +109,8 @@ class Tracer:
         for built in list(self.facts.built.values()):
             if id(built.module) in names or "_modules" not in vars(built.module):
                 continue
-            for name, part in built.module.named_modules():
-                # Parents are built before their children, so the first path found is the longest.
+            # Parents are built before their children, so the first path found is the longest.
+            for name, part in torch.nn.Module.named_modules(built.module):
                 if name:
                     names.setdefault(id(part), name)
 
@@ -183,13 +183,16 @@ class Tracer:
         def skip(number: int, pure: bool) -> bool:
             return self._skip(pure)
 
-        def loop(number: int, items: Any, training: bool, parts: int) -> Iterator[Any]:
+        def loop(number: int, make: Callable[[], Any], training: bool, structure: Any) -> Any:
             if self.strict:
-                return items  # type: ignore[no-any-return]
-            if isinstance(items, Unknown):
-                self.mended = self.mended or "a loop over something that is not known"
-                return iter((tuple(Unknown("item") for _ in range(parts)) if parts else Unknown("item"),))
-            return _rounds(items, 1 if training else _FACTORY_ROUNDS)
+                return make()
+            try:
+                items = make()
+                if not isinstance(items, Unknown):
+                    return _rounds(items, 1 if training else _FACTORY_ROUNDS, structure)
+            except UnknownError:
+                pass
+            return iter((_unknowns(structure),))
 
         rounds: dict[tuple[int, int], int] = {}
 
@@ -267,11 +270,25 @@ class Tracer:
         return False
 
 
-def _rounds(items: Any, most: int) -> Iterator[Any]:
-    for index, item in enumerate(items):
-        if index >= most:
+def _rounds(items: Any, most: int, structure: Any) -> Iterator[Any]:
+    source, index = iter(items), 0
+    while index < most:
+        try:
+            item = next(source)
+        except StopIteration:
             return
+        except UnknownError:
+            yield _unknowns(structure)
+            return
+        index += 1
         yield item
+
+
+def _unknowns(structure: Any) -> Any:
+    """Unknown values, nested as a loop's target wants them."""
+    if isinstance(structure, tuple):
+        return tuple(_unknowns(part) for part in structure)
+    return Unknown("an item of something that is not known")
 
 
 def _first_line(error: BaseException) -> str:

@@ -116,9 +116,17 @@ def _torch_patches() -> list[_Patch]:
         (torch.utils.data, "DataLoader", Loader),
         (torch.utils.data.dataloader, "DataLoader", Loader),
     ]
+    for optimizer in vars(torch.optim).values():
+        if isinstance(optimizer, type) and issubclass(optimizer, torch.optim.Optimizer):
+            patches.append((optimizer, "step", _step))
     for name in ("clip_grad_norm_", "clip_grad_value_"):
         patches.append((torch.nn.utils, name, lambda *args, **kwargs: torch.zeros(())))
     return patches
+
+
+def _step(optimizer: Any, closure: Optional[Callable[[], Any]] = None) -> Any:
+    """An optimizer step changes values alone; the closure of one that has it shows the model's call."""
+    return closure() if closure is not None else None
 
 
 class Loader:
