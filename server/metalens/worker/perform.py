@@ -128,7 +128,11 @@ def _judged(failures: list[Failure], tracer: Tracer) -> tuple[Finding, ...]:
     """The findings among the failures, one for each place and code."""
     found: dict[tuple[str, Any, str], Finding] = {}
     for failure in failures:
-        finding = judge.judge(failure, tracer.facts) if hasattr(judge, "judge") else None
+        try:
+            finding = judge.judge(failure, tracer.facts)
+        except Exception as error:  # noqa: BLE001 - judging runs torch on what user code left behind
+            print(f"metalens could not judge {failure.error!r}: {error!r}", file=sys.stderr)
+            continue
         if finding is not None:
             found.setdefault((finding.location.file, finding.location.range, finding.code), finding)
     return tuple(found.values())

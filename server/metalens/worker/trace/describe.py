@@ -9,6 +9,7 @@ import torch
 
 from metalens.protocol.messages import Parameter
 from metalens.protocol.values import Value
+from metalens.worker.trace.hybrid import is_lazy
 
 _DTYPES = {
     torch.float32: "f32",
@@ -117,7 +118,7 @@ def buffers_of(module: Any) -> tuple[Parameter, ...]:
 
 
 def _parameter(name: str, item: Any) -> Parameter:
-    if isinstance(item, torch.nn.parameter.UninitializedTensorMixin):
+    if is_lazy(item):
         return Parameter(name, (), dtype_name(item.dtype), ("?",))
     return Parameter(name, tuple(int(size) for size in item.shape), dtype_name(item.dtype))
 

@@ -95,12 +95,17 @@ class Hybrid(TorchFunctionMode):
 
 def to_meta(value: Any) -> Any:
     """A tensor's twin on the meta device; anything else as it is. Parameters stay parameters."""
-    if not isinstance(value, torch.Tensor) or value.is_meta:
+    if not isinstance(value, torch.Tensor) or is_lazy(value) or value.is_meta:
         return value
     twin = torch.empty_strided(value.size(), value.stride(), dtype=value.dtype, device="meta")
     if isinstance(value, torch.nn.Parameter):
         return torch.nn.Parameter(twin, value.requires_grad)
     return twin
+
+
+def is_lazy(tensor: Any) -> bool:
+    """Whether a parameter or buffer waits for its first input to get a shape."""
+    return isinstance(tensor, torch.nn.parameter.UninitializedTensorMixin)
 
 
 def _zeros(value: Any) -> Any:
@@ -134,7 +139,7 @@ def _tensors(value: Any) -> Any:
 
 
 def _mixed(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    devices = {tensor.is_meta for tensor in _tensors((args, kwargs))}
+    devices = {tensor.is_meta for tensor in _tensors((args, kwargs)) if not is_lazy(tensor)}
     return len(devices) == 2
 
 
@@ -162,11 +167,12 @@ def _numel(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
 _Special = Callable[[Hybrid, Function, tuple[Any, ...], "dict[str, Any]"], Any]
 
 
-def _factory(limit: int, first: int = 0) -> _Special:
-    """A factory whose result is real up to `limit` elements; its size starts at argument `first`."""
+def _factory(limit: int) -> _Special:
+    """A factory whose result is real up to `limit` elements."""
 
     def make(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        real = _numel(args[first:] if func is not torch.full else args[:1], kwargs) <= limit
+        count = _numel(args[:1] if func is torch.full else args, kwargs)
+        real = 0 < count <= limit or (count == 0 and func is not torch.empty)
         kwargs = {**kwargs, "device": "cpu" if real else "meta"}
         kwargs.pop("pin_memory", None)
         if not real:

@@ -58,6 +58,11 @@ def _module_patches() -> list[_Patch]:
     def itself(module: Any, *args: Any, **kwargs: Any) -> Any:
         return module
 
+    def materialize(tensor: Any, shape: Any, device: Any = None, dtype: Any = None) -> None:
+        with torch._C.DisableTorchFunction():
+            tensor.data = torch.empty(shape, device="meta", dtype=dtype or tensor.data.dtype)
+        tensor.__class__ = tensor.cls_to_become
+
     def keys(module: Any, *args: Any, **kwargs: Any) -> Any:
         return torch.nn.modules.module._IncompatibleKeys([], [])
 
@@ -66,6 +71,7 @@ def _module_patches() -> list[_Patch]:
         (Module, "to", move),
         (Module, "register_buffer", buffer),
         (Module, "load_state_dict", keys),
+        (torch.nn.parameter.UninitializedTensorMixin, "materialize", materialize),
     ]
     patches += [(Module, name, itself) for name in ("cuda", "cpu", "share_memory", "compile")]
     for name, function in vars(torch.nn.init).items():
