@@ -1,0 +1,1 @@
+"""From a file to the runs that explain it."""

@@ -1,0 +1,1 @@
+"""What the source says without running it: module classes, their layers, who builds them."""

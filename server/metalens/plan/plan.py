@@ -1,0 +1,83 @@
+"""From a file to the runs that explain it: the file itself, then the files that build or call its classes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from metalens.protocol.messages import Caller, Run, Target
+from metalens.resolve.callers import CallerFile, Kind, callers_in
+from metalens.resolve.classes import ModuleClass, classes_in
+from metalens.resolve.imports import Imports, imports_of
+from metalens.resolve.index import View
+from metalens.workspace.documents import Unreadable, Workspace
+from metalens.workspace.settings import Settings
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run for a file.
+
+    `runs[0]` rehearses the file itself with all its classes as targets, each following run one other caller, so that
+    one that crashes does not take the others along. Without anything of torch there are no runs. `key` changes with
+    whatever the runs are known to depend on. `problem` is a calm sentence about a file that cannot be read.
+    """
+
+    classes: tuple[ModuleClass, ...]
+    runs: tuple[Run, ...]
+    key: str
+    problem: str = ""
+
+
+def plan_file(workspace: Workspace, settings: Settings, file: str) -> Plan:
+    """Never raises; the ids of the runs are 0 until someone stamps them."""
+    try:
+        workspace.text(file)
+    except Unreadable as unreadable:
+        return Plan((), (), _digest([file, unreadable.reason]), unreadable.reason)
+    view = View(workspace)
+    classes = classes_in(view, file)
+    imports = imports_of(view, file)
+    if not classes and not imports.torch:
+        return Plan((), (), _key(view, settings, [imports]))
+    callers = [caller for caller in callers_in(view, classes) if caller.file != file]
+    reached = [imports, *(imports_of(view, caller.file) for caller in callers)]
+    targets = [_targets(classes), *(_containing(view, caller) for caller in callers)]
+    overlay = workspace.overlay()
+    runs = tuple(
+        Run(
+            id=0,
+            root=view.root,
+            import_paths=found.folders,
+            callers=(Caller(found.files[0]),),
+            targets=wanted,
+            overlay=overlay,
+            traces=(file,),
+            timeout=settings.timeout,
+            memory=settings.memory,
+        )
+        for found, wanted in zip(reached, targets, strict=True)
+    )
+    return Plan(classes, runs, _key(view, settings, reached))
+
+
+def _containing(view: View, caller: CallerFile) -> tuple[Target, ...]:
+    """Where nothing runs by itself, the classes that contain the wanted ones are built: a parent shows its child."""
+    if caller.kind != Kind.CONTAINS:
+        return ()
+    return _targets(caller.containing(view))
+
+
+def _targets(classes: Iterable[ModuleClass]) -> tuple[Target, ...]:
+    return tuple(Target(item.file, item.qualname, item.line) for item in classes)
+
+
+def _key(view: View, settings: Settings, reached: Iterable[Imports]) -> str:
+    files = dict.fromkeys(file for imports in reached for file in imports.files)
+    parts = [f"{file}={view.stamp(file)}" for file in files]
+    return _digest([repr((settings.timeout, settings.memory)), *parts])
+
+
+def _digest(parts: Iterable[str]) -> str:
+    return hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

@@ -1,0 +1,227 @@
+"""Which files of the workspace may build or call given classes.
+
+The search goes backwards: from the classes to the functions, classes and variables that refer to them, in the same file
+and in files that import them, then to what refers to those. A text is parsed only if it has one of the wanted words.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from weakref import WeakKeyDictionary
+
+from metalens.resolve.classes import ModuleClass, classes_in
+from metalens.resolve.index import View, is_below
+from metalens.resolve.names import Definition, Module, Symbol, lookup
+from metalens.resolve.outline import MODULE, Outline
+from metalens.workspace.documents import Unreadable, Workspace
+
+MAX_CALLERS = 8
+MAX_HOPS = 5
+
+_TEST_FILE = re.compile(r"(?:^test_.*|.*_test|^tests?|^conftest)\.py$")
+
+# Words that a text was searched for in vain, by workspace and file, with the stamp of the text.
+_ABSENT: WeakKeyDictionary[Workspace, dict[str, tuple[str, set[str]]]] = WeakKeyDictionary()
+
+
+class Kind(IntEnum):
+    """What a file does for the classes, best first. `CONTAINS`: nothing runs by itself, a class builds them."""
+
+    HOME = 0
+    SCRIPT = 1
+    TEST = 2
+    LIBRARY = 3
+    CONTAINS = 4
+
+
+@dataclass(frozen=True)
+class CallerFile:
+    """A file that may build or call the classes, through these of its top-level names."""
+
+    file: str
+    kind: Kind
+    definitions: frozenset[str]
+
+    def containing(self, view: View) -> tuple[ModuleClass, ...]:
+        """Its module classes that contain the wanted ones, or contain what contains them."""
+        found = classes_in(view, self.file)
+        return tuple(item for item in found if item.qualname.partition(".")[0] in self.definitions)
+
+
+def callers_of(workspace: Workspace, classes: Sequence[ModuleClass]) -> tuple[str, ...]:
+    """At most `MAX_CALLERS` files, best first: the defining file if it builds anything, scripts, tests, other code.
+
+    Files that only contain a model which contains the class come last; their own callers count as well.
+    """
+    return tuple(item.file for item in callers_in(View(workspace), classes))
+
+
+def callers_in(view: View, classes: Sequence[ModuleClass]) -> tuple[CallerFile, ...]:
+    """As `callers_of`, within a view. All classes are of one file."""
+    if not classes:
+        return ()
+    home = classes[0].file
+    search = _Search(view)
+    search.run((home, item.qualname.partition(".")[0]) for item in classes)
+    found = sorted(search.callers(home), key=lambda item: (search.distance(item, home), item.file))
+    return tuple(found[:MAX_CALLERS])
+
+
+class _Search:
+    """`_found` maps each file to its definitions that lead to a wanted class, with the number of files between."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._found: dict[str, dict[str, int]] = {}
+        self._absent = _ABSENT.setdefault(view.workspace, {})
+
+    def run(self, wanted: Iterable[tuple[str, str]]) -> None:
+        for file, name in wanted:
+            self._found.setdefault(file, {})[name] = 0
+        fresh = {file: set(names) for file, names in self._found.items()}
+        for hops in range(MAX_HOPS + 1):
+            for file in list(fresh):
+                fresh[file] |= self._spread(file, hops)
+            if hops == MAX_HOPS:
+                return
+            fresh = self._search(_words(fresh), hops + 1)
+            if not fresh:
+                return
+
+    def callers(self, home: str) -> Iterator[CallerFile]:
+        """What was found, by file."""
+        for file, names in self._found.items():
+            caller = CallerFile(file, self._kind(file, home), frozenset(names))
+            if caller.kind != Kind.CONTAINS or (file != home and caller.containing(self._view)):
+                yield caller
+
+    def distance(self, caller: CallerFile, home: str) -> tuple[int, ...]:
+        """The smaller the better: the kind, files between, how much it builds, how near the folders are."""
+        found = self._found[caller.file]
+        away = os.path.relpath(caller.file, os.path.dirname(home)).count(os.sep)
+        return caller.kind, min(found.values()), -len(found), away
+
+    def _kind(self, file: str, home: str) -> Kind:
+        found = self._found[file]
+        outline = self._view.outline(file)
+        if outline is None or (MODULE not in found and outline.functions.isdisjoint(found)):
+            return Kind.CONTAINS
+        if file == home:
+            return Kind.HOME
+        name = os.path.basename(file)
+        if _TEST_FILE.match(name):
+            return Kind.TEST
+        is_script = outline.main_guard or (MODULE in found and name != "__init__.py")
+        return Kind.SCRIPT if is_script else Kind.LIBRARY
+
+    def _spread(self, file: str, hops: int) -> set[str]:
+        """The definitions of the same file that refer to what was found in it."""
+        outline = self._view.outline(file)
+        added: set[str] = set()
+        while outline is not None:
+            found = self._found[file]
+            new = {
+                name
+                for name, references in outline.definitions.items()
+                if name not in found and any(self._within(item, found) for item in references)
+            }
+            if not new:
+                break
+            found.update(dict.fromkeys(new, hops))
+            added |= new
+        return added
+
+    def _within(self, reference: str, found: dict[str, int]) -> bool:
+        return reference.partition(".")[0] in found
+
+    def _search(self, words: frozenset[str], hops: int) -> dict[str, set[str]]:
+        """The definitions of other files that refer to what was found, by file."""
+        added: dict[str, set[str]] = {}
+        for file in self._view.workspace.python_files():
+            outline = self._mentioning(file, words)
+            if outline is None:
+                continue
+            known = self._found.get(file, {})
+            names = {
+                name
+                for name, references in outline.definitions.items()
+                if name not in known and any(self._leads_there(file, outline, item, words) for item in references)
+            }
+            if names:
+                added[file] = names
+        for file, names in added.items():
+            self._found.setdefault(file, {}).update(dict.fromkeys(names, hops))
+        return added
+
+    def _mentioning(self, file: str, words: frozenset[str]) -> Outline | None:
+        """The outline of a file that has one of the words."""
+        outline = self._view.fresh_outline(file)
+        if outline is None:
+            stamp = self._view.stamp(file)
+            if stamp is None:
+                return None
+            known = self._absent.get(file)
+            absent = known[1] if known is not None and known[0] == stamp else set()
+            missing = words - absent
+            if not missing:
+                return None
+            try:
+                text = self._view.workspace.text(file)
+            except Unreadable:
+                return None
+            if not any(word in text for word in missing):
+                self._absent[file] = (stamp, absent | missing)
+                return None
+            outline = self._view.outline(file)
+        return outline if outline is not None and not words.isdisjoint(outline.words) else None
+
+    def _leads_there(self, file: str, outline: Outline, reference: str, words: frozenset[str]) -> bool:
+        name = reference.strip("'")
+        parts = name.split(".")
+        if words.isdisjoint(parts) and not self._imports_a_word(outline, parts[0], words):
+            return False
+        if name != reference:
+            path = self._view.module(file, name, 0)
+            return path is not None and self._exposes(path)
+        return any(self._is_found(symbol) for symbol in self._symbols(file, name))
+
+    def _imports_a_word(self, outline: Outline, head: str, words: frozenset[str]) -> bool:
+        item = outline.imports.get(head)
+        return item is not None and (item.name in words or item.module.rpartition(".")[2] in words)
+
+    def _symbols(self, file: str, name: str) -> tuple[Symbol, ...]:
+        """What the name or, if it goes on below a definition (`Net.create`), its beginning stands for."""
+        while name:
+            found = lookup(self._view, file, name)
+            if found:
+                return found
+            name = name.rpartition(".")[0]
+        return ()
+
+    def _is_found(self, symbol: Symbol) -> bool:
+        if isinstance(symbol, Definition):
+            return symbol.name.partition(".")[0] in self._found.get(symbol.file, {})
+        return isinstance(symbol, Module) and self._exposes(symbol.path)
+
+    def _exposes(self, path: str) -> bool:
+        """Whether a module that is used as a value may give what was found: it or a module in its folder defines it."""
+        if path in self._found:
+            return True
+        if path.endswith(".py") and os.path.basename(path) != "__init__.py":
+            return False
+        folder = path.removesuffix("__init__.py").rstrip(os.sep)
+        return any(is_below(file, folder) for file in self._found)
+
+
+def _words(fresh: dict[str, set[str]]) -> frozenset[str]:
+    """The names by which other files may mean these definitions: their own, their module's, their package's."""
+    words = {name for names in fresh.values() for name in names if name != MODULE}
+    for file, names in fresh.items():
+        if names - {MODULE}:
+            folder, base = os.path.split(file)
+            words |= {base.removesuffix(".py"), os.path.basename(folder)}
+    return frozenset(words - {"", "__init__"})
