@@ -3,6 +3,7 @@
  * may be absent, slow or broken, and then nothing is known here. Only the parts of their interfaces used are declared.
  */
 import { Disposable, type Event, type Extension, extensions, type LogOutputChannel, type Uri } from "vscode";
+import { within } from "./patience";
 import type { Python } from "./python";
 
 const ENVIRONMENTS = "ms-python.vscode-python-envs";
@@ -68,7 +69,7 @@ export class Environments implements Disposable {
       return undefined;
     }
     try {
-      const path = await withPatience(Promise.resolve(extension.activate()).then(question));
+      const path = await within(PATIENCE_MS, Promise.resolve(extension.activate()).then(question));
       return path === undefined ? undefined : { path, source: `selected in VS Code (${extension.id})` };
     } catch (error) {
       this.log.warn(`${extension.id} does not say which environment is selected: ${String(error)}`);
@@ -85,19 +86,5 @@ export class Environments implements Disposable {
         }),
       );
     }
-  }
-}
-
-async function withPatience<T>(answer: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const deadline = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(new Error(`no answer within ${String(PATIENCE_MS / 1000)} s`));
-    }, PATIENCE_MS);
-  });
-  try {
-    return await Promise.race([answer, deadline]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -3,9 +3,9 @@ import * as path from "node:path";
 import { commands, type ExtensionContext, version, window, workspace } from "vscode";
 import { Environments } from "./environments";
 import { describe, Server } from "./server";
-import { type ServerStatus, Status } from "./status";
+import { needsInterpreter, type ServerStatus, Status } from "./status";
 
-const TORCH_SILENCED = "metalens.torchMissing.silenced";
+const SILENCED = "metalens.interpreterNotification.silenced";
 
 let server: Server | undefined;
 
@@ -14,7 +14,7 @@ export async function activate(context: ExtensionContext): Promise<void> {
   const log = window.createOutputChannel("Metalens", { log: true });
   const serverLog = window.createOutputChannel("Metalens Server", { log: true });
   const status = new Status();
-  const tellOnce = torchNotification(context);
+  const tellOnce = interpreterNotification(context);
 
   const started = new Server(
     context,
@@ -53,6 +53,7 @@ export async function activate(context: ExtensionContext): Promise<void> {
     commands.registerCommand("metalens.showClientLogs", () => {
       log.show();
     }),
+    commands.registerCommand("metalens.chooseInterpreter", chooseInterpreter),
     commands.registerCommand("metalens.printDebugInformation", () => printDebugInformation(context, started)),
   );
   await started.refresh();
@@ -63,17 +64,14 @@ export async function deactivate(): Promise<void> {
   await server?.stop();
 }
 
-/** Tells of a missing torch once per session, and never again if the user says so. */
-function torchNotification(context: ExtensionContext): (status: ServerStatus) => void {
+/** Tells of an interpreter that cannot run models, mostly for want of torch, once per session, and never again if the user says so. */
+function interpreterNotification(context: ExtensionContext): (status: ServerStatus) => void {
   let told = false;
   return (status) => {
-    if (told || status.health !== "error" || !/\btorch\b/i.test(status.message ?? "")) {
+    if (told || !needsInterpreter(status) || context.globalState.get<boolean>(SILENCED, false)) {
       return;
     }
     told = true;
-    if (context.globalState.get<boolean>(TORCH_SILENCED, false)) {
-      return;
-    }
     void offerRemedy(context, status.message ?? "");
   };
 }
@@ -81,10 +79,9 @@ function torchNotification(context: ExtensionContext): (status: ServerStatus) =>
 async function offerRemedy(context: ExtensionContext, message: string): Promise<void> {
   const choose = "Choose interpreter";
   const silence = "Don't show again";
-  const [headline = ""] = message.split("\n");
-  const answer = await window.showWarningMessage(`Metalens: ${headline}`, choose, silence);
+  const answer = await window.showWarningMessage(`Metalens: ${message.split("\n").join(". ")}`, choose, silence);
   if (answer === silence) {
-    await context.globalState.update(TORCH_SILENCED, true);
+    await context.globalState.update(SILENCED, true);
   }
   if (answer === choose) {
     await chooseInterpreter();
@@ -104,7 +101,7 @@ async function printDebugInformation(context: ExtensionContext, running: Server)
   const { version: own } = context.extension.packageJSON as { version: string };
   const launch = running.current;
   const client = [
-    "# Metalens",
+    "# Metalens in VS Code",
     "",
     `- extension ${own}, VS Code ${version}, ${process.platform} ${process.arch}`,
     `- workspace: ${workspace.workspaceFolders?.map((folder) => path.basename(folder.uri.fsPath)).join(", ") ?? "none"}`,

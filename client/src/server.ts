@@ -12,6 +12,7 @@ import {
   type StaticFeature,
 } from "vscode-languageclient/node";
 import type { Environments } from "./environments";
+import { within } from "./patience";
 import { type Choice, choosePythons, machine } from "./python";
 import { coalesced } from "./queue";
 import type { ServerStatus } from "./status";
@@ -19,6 +20,7 @@ import type { ServerStatus } from "./status";
 const CRASHES_FORGIVEN = 3;
 const CRASH_WINDOW_MS = 180_000;
 const STOP_PATIENCE_MS = 5_000;
+const ANSWER_PATIENCE_MS = 5_000;
 
 /** All that a server is started with. Two equal launches need no restart. */
 export interface Launch {
@@ -65,7 +67,7 @@ export class Server implements Disposable {
       return "The language server is not running.\n";
     }
     try {
-      return String(await this.client.sendRequest("metalens/debugInformation"));
+      return String(await within(ANSWER_PATIENCE_MS, this.client.sendRequest("metalens/debugInformation", {})));
     } catch (error) {
       return `The language server does not answer: ${String(error)}\n`;
     }
@@ -209,6 +211,6 @@ const statusCapability: StaticFeature = {
 };
 
 function contributed(settings: ReturnType<typeof workspace.getConfiguration>): Record<string, unknown> {
-  const { enable, codeLens, execution, hover, logLevel, rules } = settings;
-  return { enable, codeLens, execution, hover, logLevel, rules };
+  const { enable, codeLens, execution, hover, rules } = settings;
+  return { enable, codeLens, execution, hover, rules };
 }

@@ -1,4 +1,4 @@
-/** What the user sees of Metalens' health: the language status item, and one notification if torch is missing. */
+/** What the user sees of Metalens' health: the language status item. */
 import { type Disposable, type LanguageStatusItem, LanguageStatusSeverity, languages } from "vscode";
 
 /** The server's word on itself: the parameters of `experimental/serverStatus`. */
@@ -16,6 +16,11 @@ const severities: Record<ServerStatus["health"], LanguageStatusSeverity> = {
   error: LanguageStatusSeverity.Error,
 };
 
+/** Whether another interpreter would mend what is wrong. */
+export function needsInterpreter(status: ServerStatus): boolean {
+  return status.health === "error" && /\b(torch|python|interpreter)\b/i.test(status.message ?? "");
+}
+
 /** The item behind the `{}` of the status bar, in Python files and notebooks. */
 export class Status implements Disposable {
   private readonly item: LanguageStatusItem;
@@ -26,7 +31,6 @@ export class Status implements Disposable {
       { notebookType: "jupyter-notebook", language: "python" },
     ]);
     this.item.name = "Metalens";
-    this.item.command = { command: "metalens.showServerLogs", title: "Show server logs" };
     this.show({ health: "ok", quiescent: false, message: "starting…" });
   }
 
@@ -36,6 +40,9 @@ export class Status implements Disposable {
     this.item.text = headline === "" ? "Metalens" : `Metalens: ${headline}`;
     this.item.detail = detail.join(" · ");
     this.item.severity = severities[status.health];
+    this.item.command = needsInterpreter(status)
+      ? { command: "metalens.chooseInterpreter", title: "Choose interpreter" }
+      : { command: "metalens.showServerLogs", title: "Show server logs" };
     this.item.busy = !status.quiescent;
   }
 

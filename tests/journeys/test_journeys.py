@@ -1,0 +1,85 @@
+"""Whole journeys of a user in a real VS Code, with the package that we would ship."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from journeys.vehicle import ARTIFACTS, ROOT, Vehicle, extension
+
+pytestmark = [pytest.mark.journey, pytest.mark.torch, pytest.mark.timeout(600)]
+
+TRUSTED = {"security.workspace.trust.enabled": False}
+
+# Answers as the Python extension does; its command selects the second environment.
+STUB = """
+const vscode = require("vscode");
+const [first, second] = %s;
+let active = first;
+const changed = new vscode.EventEmitter();
+exports.activate = (context) => {
+  context.subscriptions.push(vscode.commands.registerCommand("stub.select", () => {
+    active = second;
+    changed.fire({ path: active });
+  }));
+  return { environments: {
+    getActiveEnvironmentPath: () => ({ id: active, path: active }),
+    resolveEnvironment: async ({ path }) => ({ executable: { uri: vscode.Uri.file(path) } }),
+    onDidChangeActiveEnvironmentPath: changed.event,
+  } };
+};
+"""
+
+
+def test_a_broken_model_is_read_and_mended(vehicle: Vehicle, workspace: Path, pytestconfig: pytest.Config) -> None:
+    seen = vehicle.travel("mend", workspace, {**TRUSTED, "metalens.interpreter": sys.executable})
+    assert "linear1" in seen["layerHover"]
+    assert "[20, 10]" in seen["layerHover"]
+    assert any("layer2 expects 30 input features, got 20" in problem for problem in seen["problems"])
+    assert "layer2 expects 30 input features, got 20" in seen["errorHover"]
+    assert "nn.Linear(20, 5)" in seen["textAfterFix"]
+    assert "nn.Linear(20, 5)" in seen["disk"]
+    assert seen["squigglesAfterSave"] == 0
+    assert seen["notifications"] == []
+    if pytestconfig.getoption("--update"):
+        shutil.copy(ARTIFACTS / "mend" / "squiggle-and-hover.png", ROOT / "docs" / "images" / "screenshot.png")
+
+
+def test_without_trust_nothing_of_the_workspace_runs(vehicle: Vehicle, workspace: Path) -> None:
+    ran = workspace.parent / "ran"
+    trap = workspace / ".venv" / "bin" / "python"
+    trap.parent.mkdir(parents=True)
+    trap.write_text(f'#!/bin/sh\ntouch "{ran}"\nexec "{sys.executable}" "$@"\n', encoding="utf-8")
+    trap.chmod(0o755)
+    seen = vehicle.travel("restricted", workspace, {"security.workspace.trust.startupPrompt": "never"})
+    assert "static only (workspace not trusted)" in seen["status"]
+    assert seen["squiggles"] == 0
+    assert not seen["ran"]
+    assert seen["workers"] == 0
+    assert seen["ranTrusted"]
+    assert seen["workersTrusted"] > 0
+
+
+def test_an_environment_without_torch_is_told_calmly_and_changed(
+    vehicle: Vehicle, workspace: Path, bare_python: Path
+) -> None:
+    manifest = {
+        "name": "python",
+        "publisher": "ms-python",
+        "version": "1.0.0",
+        "engines": {"vscode": "^1.91.0"},
+        "main": "./extension.js",
+        "activationEvents": [],
+        "contributes": {"commands": [{"command": "stub.select", "title": "Stub: Select Environment"}]},
+    }
+    stub = extension(workspace.parent, manifest, STUB % [str(bare_python), sys.executable])
+    seen = vehicle.travel("no_torch", workspace, TRUSTED, [stub])
+    assert "torch" in seen["status"]
+    assert seen["squiggles"] == 0
+    assert len(seen["notifications"]) == 1
+    assert "torch" in seen["notifications"][0]
+    assert "torch" in seen["statusAfter"]
+    assert sys.executable in seen["debug"]
