@@ -18,6 +18,7 @@ from metalens.resolve.index import View, is_below
 from metalens.resolve.names import Definition, Module, Symbol, lookup
 from metalens.resolve.outline import MODULE, Outline
 from metalens.workspace.documents import Unreadable, Workspace
+from metalens.workspace.walk import PYTHON
 
 MAX_CALLERS = 8
 MAX_HOPS = 5
@@ -34,8 +35,9 @@ class Kind(IntEnum):
     HOME = 0
     SCRIPT = 1
     TEST = 2
-    LIBRARY = 3
-    CONTAINS = 4
+    PAGE = 3
+    LIBRARY = 4
+    CONTAINS = 5
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class CallerFile:
 
 
 def callers_of(workspace: Workspace, classes: Sequence[ModuleClass]) -> tuple[str, ...]:
-    """At most `MAX_CALLERS` files, best first: the defining file if it builds anything, scripts, tests, other code.
+    """At most `MAX_CALLERS` files, best first: the defining file if it builds anything, scripts, tests, pages, others.
 
     Files that only contain a model which contains the class come last; their own callers count as well.
     """
@@ -112,6 +114,8 @@ class _Search:
             return Kind.CONTAINS
         if file == home:
             return Kind.HOME
+        if not file.endswith(PYTHON):
+            return Kind.PAGE
         name = os.path.basename(file)
         if _TEST_FILE.match(name):
             return Kind.TEST
@@ -141,7 +145,7 @@ class _Search:
     def _search(self, words: frozenset[str], hops: int) -> dict[str, set[str]]:
         """The definitions of other files that refer to what was found, by file."""
         added: dict[str, set[str]] = {}
-        for file in self._view.workspace.python_files():
+        for file in (*self._view.workspace.python_files(), *self._view.workspace.pages()):
             outline = self._mentioning(file, words)
             if outline is None:
                 continue

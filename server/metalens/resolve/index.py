@@ -7,6 +7,7 @@ import sys
 from weakref import WeakKeyDictionary
 
 from metalens.resolve.outline import Outline, outline
+from metalens.resolve.pages import python_in
 from metalens.workspace.documents import Unreadable, Workspace
 
 _OUTLINES: WeakKeyDictionary[Workspace, dict[str, tuple[str, Outline | None]]] = WeakKeyDictionary()
@@ -38,7 +39,7 @@ class View:
         if known is not None and known[0] == stamp:
             return known[1]
         try:
-            found = outline(self.workspace.text(file), file)
+            found = outline(python_in(file, self.workspace.text(file)), file)
         except Unreadable:
             found = None
         self._known[file] = (stamp, found)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
-from metalens.workspace.walk import Walker
+from metalens.workspace.walk import PAGES, Walker
 
 MAX_BYTES = 2 * 1024 * 1024
 
@@ -75,6 +75,10 @@ class Workspace:
     def python_files(self) -> tuple[str, ...]:
         """The Python files of the workspace as git would list them, without environments and generated folders."""
         return self._walker.files(self.root)
+
+    def pages(self) -> tuple[str, ...]:
+        """The Markdown files and notebooks of the workspace, likewise: their examples call models too."""
+        return self._walker.files(self.root, PAGES)
 
     def walk(self, path: Path) -> tuple[str, ...]:
         """The file that the user names, or the Python files of the folder. Raises Unreadable if there is neither."""

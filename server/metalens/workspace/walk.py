@@ -12,6 +12,8 @@ from pathlib import Path
 from pathspec import GitIgnoreSpec
 
 MAX_FOLDERS = 20_000
+PYTHON = (".py",)
+PAGES = (".md", ".rst", ".ipynb")
 SKIPPED = frozenset({"node_modules", "__pycache__", "site-packages", "dist-packages"})
 GENERATED = frozenset({"build", "dist"})
 VIRTUAL_ENVIRONMENT = ("pyvenv.cfg", "conda-meta")
@@ -36,7 +38,7 @@ class _Rules:
 
 @dataclass(frozen=True)
 class _Listing:
-    """What a folder holds: Python files and the folders to enter, both as absolute paths."""
+    """What a folder holds: files with Python in them and the folders to enter, both as absolute paths."""
 
     key: tuple[int, ...]
     files: tuple[str, ...]
@@ -51,8 +53,11 @@ class Walker:
         self._listings: dict[str, _Listing] = {}
         self._rules: dict[str, _Rules] = {}
 
-    def files(self, folder: Path) -> tuple[str, ...]:
-        """The absolute paths of the `.py` files in and below `folder`, sorted. Links to folders are not followed."""
+    def files(self, folder: Path, endings: tuple[str, ...] = PYTHON) -> tuple[str, ...]:
+        """The absolute paths of the files in and below `folder`, sorted. Links to folders are not followed.
+
+        `endings` are of `PYTHON` and `PAGES`.
+        """
         found: list[str] = []
         start = os.path.abspath(folder)
         waiting = deque([(start, self._rules_above(start))])
@@ -63,7 +68,7 @@ class Walker:
             listing = self._listing(path, rules)
             if listing is None:
                 continue
-            found.extend(listing.files)
+            found.extend(file for file in listing.files if file.endswith(endings))
             waiting.extend((inner, listing.rules) for inner in listing.folders)
         return tuple(sorted(found))
 
@@ -125,13 +130,14 @@ def _read(folder: str, key: tuple[int, ...], above: tuple[_Rules, ...], own: _Ru
     # A repository inside the repository has rules of its own.
     rules = () if ".git" in names and any(item.folder != folder for item in above) else above
     rules = (*rules, own) if own else rules
-    files = tuple(entry.path for entry in _python_files(found) if not _ignored(entry.path, rules, is_folder=False))
+    files = tuple(entry.path for entry in _files(found) if not _ignored(entry.path, rules, is_folder=False))
     folders = tuple(entry.path for entry in _folders(found) if not _ignored(entry.path, rules, is_folder=True))
     return _Listing(key, files, folders, rules)
 
 
-def _python_files(entries: list[os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:
-    return (entry for entry in entries if entry.name.endswith(".py") and entry.name[0] != "." and entry.is_file())
+def _files(entries: list[os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:
+    endings = PYTHON + PAGES
+    return (entry for entry in entries if entry.name.endswith(endings) and entry.name[0] != "." and entry.is_file())
 
 
 def _folders(entries: list[os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:
