@@ -4,10 +4,10 @@ import sys
 
 import pytest
 import pytest_asyncio
-from metalens.engine.engine import Engine
 
 from harness import FIXTURES, fixtures
 from harness.check import check
+from metalens.engine.engine import Engine
 from metalens.workspace.documents import Workspace
 from metalens.workspace.interpreters import Interpreter
 from metalens.workspace.settings import Settings
@@ -15,8 +15,11 @@ from metalens.workspace.settings import Settings
 pytestmark = [pytest.mark.torch, pytest.mark.asyncio(loop_scope="session")]
 
 
-class Quiet:
-    """A listener for those who wait for `check`."""
+class Faults:
+    """Listens for what breaks on our side: no fixture may break anything."""
+
+    def __init__(self):
+        self.texts = []
 
     def result(self, result):
         pass
@@ -24,17 +27,24 @@ class Quiet:
     def state(self, state, detail):
         pass
 
+    def fault(self, text):
+        self.texts.append(text)
+
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session", params=["fork", "standby"])
-async def engine(request):
+async def served(request):
     """One engine for all files, once with a worker that forks and once with one that does not."""
+    faults = Faults()
     settings = Settings(fork=request.param == "fork")
-    engine = Engine(Workspace(FIXTURES), settings, Interpreter(sys.executable, "tests"), listener=Quiet())
+    engine = Engine(Workspace(FIXTURES), settings, Interpreter(sys.executable, "tests"), listener=faults)
     await engine.start()
-    yield engine
+    yield engine, faults
     await engine.stop()
 
 
 @pytest.mark.parametrize("name", fixtures())
-async def test_fixture(name, engine, request):
+async def test_fixture(name, served, request):
+    engine, faults = served
+    faults.texts.clear()
     await check(engine, name, update=request.config.getoption("update"))
+    assert faults.texts == []

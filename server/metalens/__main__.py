@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import logging
 import os
 import sys
 import traceback
@@ -87,10 +88,13 @@ def _add_summary(parser: argparse.ArgumentParser) -> None:
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--python", default="", metavar="PATH", help="the interpreter whose torch is used")
+    parser.add_argument("-v", "--verbose", action="store_true", help="show the log on standard error")
     parser.add_argument("--no-fork", action="store_true", help="run models in two lasting processes, without fork")
 
 
 def _choice(given: argparse.Namespace) -> Choice:
+    level = logging.DEBUG if given.verbose else logging.CRITICAL
+    logging.basicConfig(level=level, format="%(name)s: %(message)s")
     return Choice(given.python, not given.no_fork)
 
 
