@@ -31,7 +31,8 @@ def serve(work: Work, script: str, arguments: Sequence[str]) -> None:
     requests, answers = private_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+            # By lines, so that what a run printed is known even when it is killed.
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace", line_buffering=True)
     # A Ctrl-C is for the server, whose end is the end of requests.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(BrokenPipeError):  # the peer is gone, so nobody is left to serve

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import builtins
 import gc
 import mmap
 import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Union
+from typing import Any, Union
 
 from metalens.protocol.codec import encode
 from metalens.protocol.messages import Report, Run, Unusable
@@ -53,10 +54,23 @@ def answer(run: Run, perform: Callable[[Run], Report]) -> bytes:
     """Do the run; the frame of its report, or of a crash when something escaped."""
     # Address space, never touched, to give back when the run has used up its own: so its end can still be told.
     ballast = mmap.mmap(-1, BALLAST)
+    names = dict(vars(builtins))
     try:
-        return encode(perform(run))
+        try:
+            report = perform(run)
+        finally:
+            _restore_builtins(names)
+        return encode(report)
     except BaseException as problem:  # noqa: BLE001 - the border to user code: whatever it raises ends here
         ballast.close()
         if not isinstance(problem, (MemoryError, SystemExit)):
             traceback.print_exception(type(problem), problem, problem.__traceback__, file=sys.__stderr__)
         return encode(escaped(run, problem))
+
+
+def _restore_builtins(names: dict[str, Any]) -> None:
+    """Undo what user code did to the names that all code uses, ours included."""
+    now = vars(builtins)
+    now.update(names)
+    for name in now.keys() - names.keys():
+        del now[name]
