@@ -140,25 +140,28 @@ def test_nothing_is_known_of_words_in_strings_and_other_code(at: str):
 
 def test_a_class_that_was_not_built_says_why():
     result = mlp(status="skipped", reason="needs num_classes", layers=(), parameters=())
-    assert text_at(result, MLP, "class |Net") == snapshot('**Net** · needs num_classes')
+    assert text_at(result, MLP, "class |Net") == snapshot("**Net** · needs num_classes")
     assert text_at(result, MLP, "self.|fc1(x)") == snapshot("""\
 `fc1` **Linear** · `nn.Linear(10, 20)`
 
 Not built: needs num_classes\
 """)
-    assert [lens.text for lens in lenses(result)] == snapshot(['needs num_classes'])
+    assert [lens.text for lens in lenses(result)] == snapshot(["needs num_classes"])
 
 
 def test_a_lens_per_class():
     (lens,) = lenses(mlp())
-    assert lens.text == snapshot('325 params · 1.3 KiB · x [B, 10] → [B, 5]')
+    assert lens.text == snapshot("325 params · 1.3 KiB · x [B, 10] → [B, 5]")
     assert lens.range == MLP.find("Net")
 
 
 def test_a_probed_input_says_that_it_is_one():
     result = mlp(inputs=Evidence("x [B, 10]", "probe"), grade="borrowed")
-    assert [lens.text for lens in lenses(result)] == snapshot(['325 params · 1.3 KiB · works for x [B, 10] → [B, 5]'])
-    assert text_at(result, MLP, "class |Net").splitlines()[-1] == snapshot('<sub>built as Net() from line 18 · input x [B, 10] from a size that works · torch 2.13.0 · meta, no memory used</sub>')
+    assert [lens.text for lens in lenses(result)] == snapshot(["325 params · 1.3 KiB · works for x [B, 10] → [B, 5]"])
+    last = text_at(result, MLP, "class |Net").splitlines()[-1]
+    assert last == snapshot(
+        "<sub>built as Net() from line 18 · input x [B, 10] from a size that works · torch 2.13.0 · meta, no memory used</sub>"
+    )
 
 
 # ---------------------------------------------------------------- layers
@@ -256,7 +259,9 @@ def cnn() -> Result:
 @pytest.mark.parametrize(
     ("at", "expected"),
     [
-        ("self.|conv(", snapshot("""\
+        (
+            "self.|conv(",
+            snapshot("""\
 `conv` **Conv2d**(16, 32, kernel_size=(3, 3), stride=(2, 2), padding=(1, 1))  \n\
 `[B, 16, 16, 32]` → `[B, 32, 8, 16]`
 
@@ -267,15 +272,21 @@ H: ⌊(16 + 2·1 − (3 − 1) − 1) / 2⌋ + 1 = 8  \n\
 W: ⌊(32 + 2·1 − (3 − 1) − 1) / 2⌋ + 1 = 16
 
 One kernel for each pair of channels, stored out × in. A batch of 32 changes the activations, never the parameters.\
-""")),
-        ("self.|pool(", snapshot("""\
+"""),
+        ),
+        (
+            "self.|pool(",
+            snapshot("""\
 `pool` **MaxPool2d**(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)  \n\
 `[B, 32, 8, 8]` → `[B, 32, 4, 4]`
 
 no parameters  \n\
 H, W: ⌊(8 + 2·0 − (2 − 1) − 1) / 2⌋ + 1 = 4\
-""")),
-        ("self.|attention =", snapshot("""\
+"""),
+        ),
+        (
+            "self.|attention =",
+            snapshot("""\
 `attention` **MultiheadAttention**()
 
 `in_proj_weight [192, 64] = 3·embed_dim × embed_dim (query, key and value stacked)`  \n\
@@ -285,22 +296,29 @@ H, W: ⌊(8 + 2·0 − (2 − 1) − 1) / 2⌋ + 1 = 4\
 16,640 params (78 % of the model)
 
 The batch size changes the activations, never the parameters.\
-""")),
-        ("self.|head =", snapshot("""\
+"""),
+        ),
+        (
+            "self.|head =",
+            snapshot("""\
 `head` **Sequential**
 
 `0` Linear 8→4 · 32 params  \n\
 `1` ReLU · `[B, 4]`  \n\
 32 params (0.2 % of the model)\
-""")),
-        ("head[|0]", snapshot("""\
+"""),
+        ),
+        (
+            "head[|0]",
+            snapshot("""\
 `head.0` **Linear**(in_features=8, out_features=4, bias=False)
 
 `weight [4, 8] = out_features × in_features`  \n\
 32 params (0.2 % of the model)
 
 `y = x Wᵀ`, so the weight is stored out × in. The batch size changes the activations, never the parameters.\
-""")),
+"""),
+        ),
     ],
 )
 def test_hover_on_a_layer(at: str, expected: str):
@@ -384,7 +402,9 @@ also `Net(12)` from call site: 220 params · `x [B, 12]` → `[B, 5]`  \n\
 
 <sub>built as Net(10) from call site · input x [B, 10] from call site · meta, no memory used</sub>\
 """)
-    assert text_at(result, MLP, "self.|fc1(x)").splitlines()[2] == snapshot('elsewhere `[B, 11]` → `[B, 20]`, `[B, 12]` → `[B, 20]`, +1')
+    assert text_at(result, MLP, "self.|fc1(x)").splitlines()[2] == snapshot(
+        "elsewhere `[B, 11]` → `[B, 20]`, `[B, 12]` → `[B, 20]`, +1"
+    )
 
 
 def test_a_tensor_with_several_shapes_shows_three():
@@ -421,7 +441,7 @@ PyTorch would say: `mat1 and mat2 shapes cannot be multiplied (32x20 and 30x5)`\
 
 
 def test_the_lens_of_a_class_with_a_mistake_says_where():
-    assert [lens.text for lens in lenses(wrong())] == snapshot(['220 params · 880 B · fails at line 15'])
+    assert [lens.text for lens in lenses(wrong())] == snapshot(["220 params · 880 B · fails at line 15"])
 
 
 def test_a_finding_becomes_a_problem():

@@ -22,10 +22,11 @@ _Key = tuple[str, Location]
 
 @dataclass
 class Analysis:
-    """The state of one analysis. `advance` gives a result after each step; the last one is complete.
+    """The state of one analysis.
 
-    `answers` are by index of the plan's runs. `previous` and `foreign` (its findings that other callers brought) fill
-    the gaps until those callers have been run again, so that nothing flickers while somebody types.
+    `run` does the plan's runs, `attempt` those that try a fix. `answers` are by index of the plan's runs. `previous`
+    and `foreign` (its findings that other callers brought) fill the gaps until those callers have been run again, so
+    that nothing flickers while somebody types.
     """
 
     file: str
@@ -33,6 +34,7 @@ class Analysis:
     version: int | None
     plan: Plan
     run: Runner
+    attempt: Runner
     text_of: Texts
     torch: str = ""
     at_once: int = 2
@@ -56,7 +58,6 @@ class Analysis:
                 shown = self._show(shown, publish)
                 shown = await self._run_others(shown, publish)
             await self._verify()
-        self.previous, self.foreign = None, ()
         final = self._show(shown, publish)
         self.foreign = self._of_others(final)
         return final
@@ -110,11 +111,11 @@ class Analysis:
             ]
             known = self._verified.get(_key(finding))
             if not known or known[0] != len(found_by):
-                offered = await verify(finding, found_by, self.text_of, self.run)
+                offered = await verify(finding, found_by, self.text_of, self.attempt)
                 self._verified[_key(finding)] = len(found_by), offered
 
     def _carried(self, result: Result) -> Result:
-        if self.previous is None:
+        if self.previous is None or len(self.answers) == len(self.plan.runs):
             return result
         known = {model.cls.qualname: model.contexts for model in self.previous.models if explained(model)}
         models = tuple(

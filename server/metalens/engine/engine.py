@@ -168,7 +168,7 @@ class Engine:
     def _real_worker(self) -> RunsModels:
         if self._interpreter is None:
             raise WorkerUnusable(self._idle)
-        return Worker(self._interpreter.path, fork=self._settings.fork, on_state=self._listener.state)
+        return Worker(self._interpreter.path, fork=self._settings.fork, on_state=self._listener.state, on_log=log.debug)
 
     async def _begun(self) -> Ready:
         """The worker, started once; every job waits for the same start."""
@@ -213,15 +213,16 @@ class Engine:
             result = _static(plan, file, text, version, self._idle)
             publish(result)
             return result
-        ready = await self._begun()
+        torch = (await self._begun()).torch if plan.runs else ""
         analysis = Analysis(
             file=file,
             text=text,
             version=version,
             plan=plan,
             run=self._run,
+            attempt=self._attempt,
             text_of=self._workspace.text,
-            torch=ready.torch,
+            torch=torch,
             previous=job.latest,
             foreign=job.foreign,
         )
@@ -248,14 +249,20 @@ class Engine:
         self._listener.result(job.latest)
 
     async def _run(self, run: Run) -> Report | Crash:
-        """One job in the worker. When nobody waits for it any more, it is cancelled there."""
+        """One job in the worker; when this task is cancelled, so is the job."""
+        answer = await self._attempt(run)
+        if isinstance(answer, Crash) and answer.reason == "internal":
+            self._listener.fault(f"the worker failed: {answer.detail}")
+        return answer
+
+    async def _attempt(self, run: Run) -> Report | Crash:
+        """As `_run`, for a fix that is tried: what fails then is no fault, and the fix is not offered."""
         await self._begun()
         if self._worker is None:
             raise WorkerUnusable("the worker was stopped")
         answer = await self._worker.run(replace(run, id=next(self._ids)))
         if isinstance(answer, Crash) and answer.reason == "internal":
             log.error("the worker failed: %s\n%s", answer.detail, answer.output)
-            self._listener.fault(f"the worker failed: {answer.detail}")
         return answer
 
 
