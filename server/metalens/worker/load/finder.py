@@ -11,7 +11,7 @@ import sys
 import types
 from typing import Any, Callable, Optional, Sequence
 
-from metalens.worker.load import vision
+from metalens.worker.load import conveniences, vision
 from metalens.worker.load.sources import Sources
 from metalens.worker.load.unknown import Unknown
 
@@ -68,24 +68,15 @@ class StandIn(types.ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(name)
-        known = _CONVENIENCES.get((self.__name__.split(".")[0], name))
-        if known is None and vision.module(f"{self.__name__}.{name}") is not None:
-            known = importlib.import_module(f"{self.__name__}.{name}")
-        return known if known is not None else Unknown(f"{self.__name__}.{name}")
+        full = f"{self.__name__}.{name}"
+        return importlib.import_module(full) if _known(full) is not None else Unknown(full)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return Unknown(f"{self.__name__}(...)")
 
 
-def _first(items: Any = None, *args: Any, **kwargs: Any) -> Any:
-    return items
-
-
-def _count(*args: Any, **kwargs: Any) -> range:
-    return range(*args)
-
-
-_CONVENIENCES: dict[tuple[str, str], Any] = {("tqdm", "tqdm"): _first, ("tqdm", "trange"): _count}
+def _known(name: str) -> Optional[dict[str, Any]]:
+    return conveniences.module(name) or vision.module(name)
 
 
 class MissingFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -124,8 +115,8 @@ class MissingFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return StandIn(spec.name)
 
     def exec_module(self, module: types.ModuleType) -> None:
-        """Nothing to run; known data sets and transforms are put in."""
-        vision.install(module)
+        """Nothing to run; what is known of it is put in."""
+        module.__dict__.update(_known(module.__name__) or {})
 
 
 _NEVER = frozenset(getattr(sys, "stdlib_module_names", sys.builtin_module_names)) | {"torch", "metalens"}

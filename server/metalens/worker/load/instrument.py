@@ -279,7 +279,8 @@ class _Rewriter(ast.NodeTransformer):
             statement.body, statement.orelse = self.guarded(statement.body), self.guarded(statement.orelse)
             return statement
         if isinstance(statement, ast.While):
-            again = self.hook(ROUND, statement.test, ast.Constant(statement.lineno))
+            endless = isinstance(statement.test, ast.Constant) or is_training_loop(statement)
+            again = self.hook(ROUND, statement.test, ast.Constant(endless))
             statement.test = ast.copy_location(ast.BoolOp(ast.And(), [again, self.visit(statement.test)]), statement.test)
             statement.body = self.guarded(statement.body)
             return statement
@@ -348,9 +349,10 @@ def bound_names(statement: ast.AST) -> set[str]:
     return names
 
 
-def is_training_loop(loop: ast.For) -> bool:
+def is_training_loop(loop: Union[ast.For, ast.While]) -> bool:
     """Whether one round of the loop shows all that it has to show."""
-    if _TRAINING.search(ast.unparse(loop.iter)) or _TRAINING.search(ast.unparse(loop.target)):
+    header = [loop.test] if isinstance(loop, ast.While) else [loop.iter, loop.target]
+    if any(_TRAINING.search(ast.unparse(part)) for part in header):
         return True
     steps: Callable[[ast.AST], bool] = lambda node: (  # noqa: E731
         isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _STEPS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import types
 from typing import Any, Callable, Optional, Sequence
 
 import torch
@@ -246,8 +245,3 @@ def _grid(images: Any, *args: Any, **kwargs: Any) -> Any:
     if not isinstance(images, torch.Tensor):
         raise UnknownError("images are not known")
     return images[0]
-
-
-def install(stand_in: types.ModuleType) -> None:
-    """Fill the stand-in of a missing package with what is known of it."""
-    stand_in.__dict__.update(module(stand_in.__name__) or {})

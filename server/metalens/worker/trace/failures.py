@@ -27,6 +27,8 @@ def failure_of(error: BaseException, tracer: Tracer, observer: Observer) -> Opti
     if contains_unknown((args, kwargs)):
         return None
     root = _root(modules, observer)
+    if root is None and tracer.cut:
+        return None
     seen = observer.by_id.get(id(root.module)) if root else None
     grade = "borrowed" if tracer.fixed else "mended" if tracer.mended else "clean"
     return Failure(

@@ -19,6 +19,11 @@ def _layer(states: int) -> _Rule:
         else:
             data, hidden, weights, _, layers, _, _, both = args[:8]
         state = hidden[0] if states == 2 else hidden
+        stacked = layers * (2 if both else 1)
+        if int(state.shape[0]) != stacked:
+            raise RuntimeError(f"Expected hidden size ({stacked}, ...), got {list(state.shape)}")
+        if int(weights[0].shape[1]) != int(data.shape[-1]):
+            raise RuntimeError(f"Expected input of size {int(weights[0].shape[1])}, got {int(data.shape[-1])}")
         width = int(state.shape[-1]) * (2 if both else 1)
         output = torch.empty((*data.shape[:-1], width), dtype=data.dtype, device="meta")
         if states == 2:

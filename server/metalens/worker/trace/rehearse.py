@@ -62,7 +62,7 @@ class Stage:
         self.rehearsed.append(module)
         random.seed(0)
         torch.manual_seed(0)
-        self.tracer.mended = ""
+        self.tracer.mended, self.tracer.cut = "", False
         folder = os.path.dirname(file)
         if sys.path[:1] != [folder]:
             sys.path.insert(0, folder)
@@ -111,7 +111,7 @@ class Stage:
                 ]
             except (TypeError, ValueError):
                 continue
-            self.tracer.mended = ""
+            self.tracer.mended, self.tracer.cut = "", False
             _attempt(lambda f=function, r=required: f(*(Unknown(part.name) for part in r)))
 
     def _entered(self, file: str) -> set[str]:

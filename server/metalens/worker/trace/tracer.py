@@ -17,7 +17,7 @@ from metalens.worker.trace.facts import Facts, ModuleCall, Origin
 from metalens.worker.trace.hybrid import Limit
 
 _SEEN_PER_EXPRESSION = 6
-_FACTORY_ROUNDS, _WHILE_ROUNDS = 100, 3
+_FACTORY_ROUNDS, _WHILE_ROUNDS, _ENDLESS_ROUNDS = 100, 1000, 2
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "Add": operator.add,
     "Sub": operator.sub,
@@ -74,7 +74,9 @@ class Tracer:
     """Everything that a run knows so far.
 
     `strict` counts the module constructors and calls under way: inside them nothing is mended. `mended` says why
-    shapes of this run are no proof (a statement was skipped, a value was invented), or is empty.
+    shapes of this run are no proof (a statement was skipped, a value was invented), or is empty. `cut` tells that a
+    loop ended early, so that what it gathered is shorter than it would be. `fixed` is set while a probed contradiction
+    is reported, see Failure.
     """
 
     def __init__(self) -> None:
@@ -84,6 +86,7 @@ class Tracer:
         self.modules: list[ModuleCall] = []
         self.strict = 0
         self.mended = ""
+        self.cut = False
         self.fixed = False
         self.raised: dict[int, Raised] = {}
         self.under_way: dict[int, tuple[ModuleCall, ...]] = {}
@@ -189,17 +192,20 @@ class Tracer:
             try:
                 items = make()
                 if not isinstance(items, Unknown):
-                    return _rounds(items, 1 if training else _FACTORY_ROUNDS, structure)
+                    return self._rounds(items, 1 if training else _FACTORY_ROUNDS, structure)
             except UnknownError:
                 pass
             return iter((_unknowns(structure),))
 
         rounds: dict[tuple[int, int], int] = {}
 
-        def again(number: int, line: int) -> bool:
-            key = (line, id(sys._getframe(1)))
+        def again(number: int, endless: bool) -> bool:
+            key = (number, id(sys._getframe(1)))
             rounds[key] = rounds.get(key, 0) + 1
-            return bool(self.strict) or rounds[key] <= _WHILE_ROUNDS
+            if self.strict or rounds[key] <= (_ENDLESS_ROUNDS if endless else _WHILE_ROUNDS):
+                return True
+            self.cut = True
+            return False
 
         def test(number: int, value: Any) -> Any:
             if isinstance(value, Unknown) and not self.strict:
@@ -258,6 +264,22 @@ class Tracer:
         self.facts.origins[id(value)] = Origin(location, function, module, inputs)
         self.facts.alive.append(value)
 
+    def _rounds(self, items: Any, most: int, structure: Any) -> Iterator[Any]:
+        source, index = iter(items), 0
+        while True:
+            try:
+                item = next(source)
+            except StopIteration:
+                return
+            except UnknownError:
+                yield _unknowns(structure)
+                return
+            if index >= most:
+                self.cut = True
+                return
+            index += 1
+            yield item
+
     def _skip(self, pure: bool) -> bool:
         """An instrumented statement failed: whether the error must go on its way."""
         error = sys.exc_info()[1]
@@ -268,20 +290,6 @@ class Tracer:
         if not pure:
             self.mended = self.mended or f"a statement was skipped ({_first_line(error)})"
         return False
-
-
-def _rounds(items: Any, most: int, structure: Any) -> Iterator[Any]:
-    source, index = iter(items), 0
-    while index < most:
-        try:
-            item = next(source)
-        except StopIteration:
-            return
-        except UnknownError:
-            yield _unknowns(structure)
-            return
-        index += 1
-        yield item
 
 
 def _unknowns(structure: Any) -> Any:

@@ -1,0 +1,70 @@
+"""Small packages that call a model for the user: what matters of them when they are not installed."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+import torch
+
+from metalens.worker.load.unknown import Unknown
+
+
+def _first(items: Any = None, *args: Any, **kwargs: Any) -> Any:
+    return items
+
+
+def _count(*args: Any, **kwargs: Any) -> range:
+    return range(*args)
+
+
+def _sizes(input_size: Any) -> list[tuple[int, ...]]:
+    if input_size and isinstance(input_size[0], (tuple, list, torch.Size)):
+        return [tuple(size) for size in input_size]
+    return [tuple(input_size)]
+
+
+def _summary_without_batch(model: Any, input_size: Any = None, *args: Any, **kwargs: Any) -> Any:
+    """torchsummary: sizes of single items, run as a batch of two."""
+    model(*(torch.rand(2, *size) for size in _sizes(input_size)))
+    return Unknown("a summary")
+
+
+def _summary_with_batch(model: Any, input_size: Any = None, input_data: Any = None, *args: Any, **kwargs: Any) -> Any:
+    """torchinfo: sizes of whole batches, or the data itself."""
+    if input_data is not None:
+        data = input_data if isinstance(input_data, (list, tuple)) else [input_data]
+        model(**input_data) if isinstance(input_data, dict) else model(*data)
+    elif input_size is not None:
+        model(*(torch.rand(*size) for size in _sizes(input_size)))
+    return Unknown("a summary")
+
+
+def _complexity(model: Any, input_res: Any = None, *args: Any, **kwargs: Any) -> Any:
+    """ptflops: the size of a single item, run as a batch of one."""
+    if kwargs.get("input_constructor") is None:
+        model(torch.rand(1, *input_res))
+    return Unknown("flops"), Unknown("params")
+
+
+def _profile(model: Any, inputs: Any = (), *args: Any, **kwargs: Any) -> Any:
+    """thop, fvcore: the inputs themselves."""
+    model(*(inputs if isinstance(inputs, (tuple, list)) else (inputs,)))
+    return Unknown("flops"), Unknown("params")
+
+
+_KNOWN: dict[str, dict[str, Any]] = {
+    "tqdm": {"tqdm": _first, "trange": _count},
+    "tqdm.auto": {"tqdm": _first, "trange": _count},
+    "tqdm.notebook": {"tqdm": _first, "trange": _count},
+    "torchsummary": {"summary": _summary_without_batch},
+    "torchsummary.torchsummary": {"summary": _summary_without_batch},
+    "torchinfo": {"summary": _summary_with_batch},
+    "thop": {"profile": _profile},
+    "fvcore.nn": {"FlopCountAnalysis": _profile, "flop_count": _profile},
+    "ptflops": {"get_model_complexity_info": _complexity},
+}
+
+
+def module(name: str) -> Optional[dict[str, Any]]:
+    """What the stand-in of this module holds; None for a module without conveniences."""
+    return _KNOWN.get(name)
