@@ -23,9 +23,7 @@ _ids = itertools.count(1)
 def run_of(source: str, root: Path, timeout: float = 10.0, memory: int = 1024) -> Run:
     """A run that executes this text in `root`."""
     file = str(root / "guest.py")
-    return Run(
-        next(_ids), str(root), (), (Caller(file),), (), overlay={file: source}, timeout=timeout, memory=memory
-    )
+    return Run(next(_ids), str(root), (), (Caller(file),), (), overlay={file: source}, timeout=timeout, memory=memory)
 
 
 def error(answer: object) -> str:

@@ -9,9 +9,9 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from host_harness import error, hosting, result
 
-from metalens.worker.host import containment, landlock, seccomp
+from host_harness import error, hosting, result
+from metalens.worker.host import containment, seccomp
 
 pytestmark = pytest.mark.skipif("sys.platform != 'linux'", reason="tries what Linux forbids")
 

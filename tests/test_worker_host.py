@@ -4,8 +4,8 @@ import asyncio
 import re
 
 import pytest
-from host_harness import error, hosting, result
 
+from host_harness import error, hosting, result, until
 from metalens.engine.worker import WorkerState
 from metalens.protocol.codec import encode
 from metalens.protocol.messages import Crash, Report
@@ -26,7 +26,10 @@ CRASHES = {
     "alarm": ("import signal\nsignal.alarm(1)\nwhile True: pass", "signal"),
     "stops itself": ("import os, signal; os.kill(os.getpid(), signal.SIGSTOP)", "timeout"),
     "loop": ("while True: pass", "timeout"),
-    "loop that catches all": ("while True:\n    try:\n        while True: pass\n    except BaseException: pass", "timeout"),
+    "loop that catches all": (
+        "while True:\n    try:\n        while True: pass\n    except BaseException: pass",
+        "timeout",
+    ),
     "loop in C": ("sum(range(10**12))", "timeout"),
     "loop of an iterator": ("import collections, itertools\ncollections.deque(itertools.count(), maxlen=0)", "timeout"),
     "regular expression": ("import re; re.match(r'(a+)+$', 'a' * 60 + 'b')", "timeout"),
@@ -191,12 +194,8 @@ async def test_forked_runs_do_not_wait_for_each_other(tmp_path):
 async def test_a_run_can_be_cancelled(host):
     await host.worker.start()
     tasks = [asyncio.create_task(host.do("while True: pass", timeout=60.0)) for _ in range(2)]
-    while host.worker.state is not WorkerState.BUSY:
-        await asyncio.sleep(0)
-    connection = host.worker._connection
-    while len(connection.pending) < 2:
-        await asyncio.sleep(0)
-    for id in sorted(connection.pending, reverse=True):
+    await until(lambda: len(host.worker._connection.pending) == 2)
+    for id in sorted(host.worker._connection.pending, reverse=True):
         await host.worker.cancel(id)
     assert [(await task).reason for task in tasks] == ["cancelled", "cancelled"]
     await host.worker.cancel(99999)
@@ -207,8 +206,7 @@ async def test_abandoning_a_run_ends_it(host):
     await host.worker.start()
     await host.settled()
     task = asyncio.create_task(host.do("while True: pass", timeout=60.0))
-    while host.worker.state is not WorkerState.BUSY:
-        await asyncio.sleep(0)
+    await until(lambda: host.worker.state is WorkerState.BUSY)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

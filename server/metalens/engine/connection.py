@@ -20,6 +20,8 @@ START = 180.0
 GRACE = 30.0
 # How long each step of stopping may take: asked, told, killed.
 STOP = 2.0
+# A process that closed its pipe is about to end.
+ENDING = 0.5
 
 _ID = re.compile(rb'\{"type":"\w+","id":(\d+),')
 _LARGE = 1 << 16
@@ -72,7 +74,7 @@ class Connection:
         try:
             ready = await asyncio.wait_for(connection._shake_hands(), START)
         except BaseException as problem:
-            await connection._kill()
+            await connection._end()
             if isinstance(problem, asyncio.TimeoutError):
                 raise Refused(f"{command[0]} did not import torch within {START:g} s.") from problem
             if isinstance(problem, (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ProtocolError)):
@@ -112,7 +114,7 @@ class Connection:
             with suppress(ProcessLookupError):
                 self._process.terminate()
             if not await self._ended_within(STOP):
-                await self._kill()
+                await self._end()
         if self._reading is not None:
             await self._reading
         await self._logging
@@ -141,8 +143,7 @@ class Connection:
         except (asyncio.IncompleteReadError, ConnectionError, ProtocolError) as problem:
             if isinstance(problem, ProtocolError):
                 self._on_log(f"the worker is killed: {problem}")
-            await self._kill()
-        self.alive = False
+            await self._end()
         for run in list(self.pending.values()):
             self._resolve(Crash(run.id, "internal", f"The worker process ended: {self.last_words}"))
         self._on_end()
@@ -202,10 +203,12 @@ class Connection:
             return False
         return True
 
-    async def _kill(self) -> None:
+    async def _end(self) -> None:
+        """Kill the process, unless it is about to end; asking for its end would lose the status of one that did."""
         self.alive = False
-        with suppress(ProcessLookupError):
-            self._process.kill()
-        await self._process.wait()
+        if not await self._ended_within(ENDING):
+            with suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
         # Whatever inherited the pipe may hold it open.
-        await asyncio.wait([self._logging], timeout=STOP)
+        await asyncio.wait([self._logging], timeout=ENDING)

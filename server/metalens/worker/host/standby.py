@@ -27,6 +27,8 @@ from metalens.worker.host.hosted import Events, Hosted
 TIDYING = 10.0
 # What leaks in user code ends with the process.
 RUNS_PER_PROCESS = 200
+# So many processes in a row may die while they import torch.
+COLD_DEATHS = 3
 
 
 class Standby:
@@ -40,6 +42,7 @@ class Standby:
         self._waiting: deque[Run] = deque()
         self._started = time.monotonic()
         self._announced = False
+        self._cold_deaths = 0
         self._over = False
         self._active = self._spawn()
         self._second: Optional[Hosted] = None
@@ -120,6 +123,7 @@ class Standby:
         message = decode(body)
         if isinstance(message, Ready):
             hosted.ready()
+            self._cold_deaths = 0
             if not self._announced:
                 self._announced = True
                 write(self._answers, encode(Ready(message.torch, message.mode, time.monotonic() - self._started)))
@@ -136,10 +140,13 @@ class Standby:
         if hosted not in (self._active, self._second):
             return
         if not hosted.warm:
-            raise RuntimeError(f"A process ended with status {hosted.status()} before it was ready: {hosted.kill()}")
+            self._cold_deaths += 1
+            if not self._announced or self._cold_deaths >= COLD_DEATHS:
+                raise RuntimeError(f"a process ended with status {hosted.status()} before it was ready")
         if hosted is self._second:
             hosted.kill()
-            self._second = self._spawn()
+            self._second = None
+            self._complete()
         elif hosted.run is None:
             self._replace()
         elif not trusted:
