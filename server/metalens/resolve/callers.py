@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from metalens.resolve.classes import ModuleClass, classes_in
 from metalens.resolve.index import View, is_below
-from metalens.resolve.names import Definition, Module, Symbol, lookup
+from metalens.resolve.names import Definition, Module, Names, Symbol
 from metalens.resolve.outline import MODULE, Outline
 from metalens.workspace.documents import Unreadable, Workspace
 from metalens.workspace.walk import PYTHON
@@ -78,6 +78,7 @@ class _Search:
 
     def __init__(self, view: View) -> None:
         self._view = view
+        self._names = Names(view)
         self._found: dict[str, dict[str, int]] = {}
         self._absent = _ABSENT.setdefault(view.workspace, {})
 
@@ -200,7 +201,7 @@ class _Search:
     def _symbols(self, file: str, name: str) -> tuple[Symbol, ...]:
         """What the name or, if it goes on below a definition (`Net.create`), its beginning stands for."""
         while name:
-            found = lookup(self._view, file, name)
+            found = self._names.lookup(file, name)
             if found:
                 return found
             name = name.rpartition(".")[0]

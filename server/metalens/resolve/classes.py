@@ -9,7 +9,7 @@ from metalens.resolve import known
 from metalens.resolve.index import View, is_below
 from metalens.resolve.inference import inferred_classes
 from metalens.resolve.layers import LayerDefinition
-from metalens.resolve.names import Definition, External, Symbol, lookup
+from metalens.resolve.names import Definition, External, Names, Symbol
 from metalens.resolve.outline import Base, ClassOutline, Outline
 from metalens.workspace.documents import Workspace
 
@@ -58,6 +58,7 @@ class _Judge:
 
     def __init__(self, view: View) -> None:
         self._view = view
+        self._names = Names(view)
         self._known: dict[tuple[str, str, int], bool] = {}
 
     def is_module(self, file: str, outline: Outline, item: ClassOutline) -> bool:
@@ -73,7 +74,7 @@ class _Judge:
             if f"{outer}.{base.name}" in outline.class_names:
                 return self._class_is_module(file, f"{outer}.{base.name}", item)
             outer = outer.rpartition(".")[0]
-        symbols = lookup(self._view, file, base.name)
+        symbols = self._names.lookup(file, base.name)
         if any(self._symbol_is_module(symbol, item) for symbol in symbols):
             return True
         return self._is_opaque(base, symbols) and self._inferred_is_module(file, base)

@@ -21,7 +21,7 @@ class View:
         self.root = str(workspace.root)
         self._known = _OUTLINES.setdefault(workspace, {})
         self._stamps: dict[str, str | None] = {}
-        self._places: dict[tuple[str, str], tuple[str, str] | None] = {}
+        self._places: dict[tuple[str, str, int], tuple[str, str] | None] = {}
         self._folders: dict[str, tuple[str, ...]] = {}
 
     def stamp(self, file: str) -> str | None:
@@ -39,7 +39,7 @@ class View:
         if known is not None and known[0] == stamp:
             return known[1]
         try:
-            found = outline(python_in(file, self.workspace.text(file)), file)
+            found = outline(python_in(file, self.workspace.text(file)))
         except Unreadable:
             found = None
         self._known[file] = (stamp, found)
@@ -60,17 +60,9 @@ class View:
 
     def place(self, file: str, module: str, level: int) -> tuple[str, str] | None:
         """The module's file or folder, and the folder that must be on the import path."""
-        if level:
-            folder = os.path.dirname(file)
-            for _ in range(level - 1):
-                folder = os.path.dirname(folder)
-            found = self._within(folder, module) if module else self._folder(folder)
-            return (found, package_parent(file)) if found else None
-        if module.partition(".")[0] in sys.stdlib_module_names:
-            return None
-        key = (os.path.dirname(file), module)
+        key = (file, module, level)
         if key not in self._places:
-            self._places[key] = self._absolute(file, module)
+            self._places[key] = self._relative(file, module, level) if level else self._absolute(file, module)
         return self._places[key]
 
     def search_folders(self, file: str) -> tuple[str, ...]:
@@ -95,7 +87,16 @@ class View:
         packages = [folder for folder in folders if is_package(folder)]
         return tuple(dict.fromkeys([*ordered, *sources, *packages]))
 
+    def _relative(self, file: str, module: str, level: int) -> tuple[str, str] | None:
+        folder = os.path.dirname(file)
+        for _ in range(level - 1):
+            folder = os.path.dirname(folder)
+        found = self._within(folder, module) if module else self._folder(folder)
+        return (found, package_parent(file)) if found else None
+
     def _absolute(self, file: str, module: str) -> tuple[str, str] | None:
+        if module.partition(".")[0] in sys.stdlib_module_names:
+            return None
         for folder in self.search_folders(file):
             found = self._within(folder, module)
             # A file is not its own neighbour: `transformers.py` that imports transformers means the library.

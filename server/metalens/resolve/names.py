@@ -34,9 +34,19 @@ class External:
 Symbol = Definition | Module | External
 
 
-def lookup(view: View, file: str, name: str) -> tuple[Symbol, ...]:
-    """Everything that the dotted name may stand for at the top level of `file`; empty if that cannot be told."""
-    return tuple(dict.fromkeys(_lookup(view, file, name, set())))
+class Names:
+    """Answers for one view, each found once."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+        self._known: dict[tuple[str, str], tuple[Symbol, ...]] = {}
+
+    def lookup(self, file: str, name: str) -> tuple[Symbol, ...]:
+        """Everything that the dotted name may stand for at the top level of `file`; empty if that cannot be told."""
+        key = (file, name)
+        if key not in self._known:
+            self._known[key] = tuple(dict.fromkeys(_lookup(self._view, file, name, set())))
+        return self._known[key]
 
 
 def _lookup(view: View, file: str, name: str, seen: set[tuple[str, str]]) -> list[Symbol]:

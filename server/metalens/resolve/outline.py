@@ -78,9 +78,9 @@ class Outline:
         return frozenset(item.qualname for item in self.classes)
 
 
-def outline(text: str, path: str = "") -> Outline:
+def outline(text: str) -> Outline:
     """Never raises: of a text that does not parse it says what is left."""
-    source = Source(text, path)
+    source = Source(text)
     reader = _Reader(source)
     reader.statements(source.tree.body)
     return reader.outline()

@@ -14,16 +14,17 @@ from metalens.protocol.values import Position, Range
 
 # What a text can do to a parser: not be Python, hold a null byte, nest too deeply.
 _REFUSALS = (SyntaxError, ValueError, RecursionError, MemoryError)
-_ATTEMPTS = 12
+_ATTEMPTS = 6
 
 _PLACEHOLDER = "0"
+_TOP_LEVEL = re.compile(r"(?:class|def|async|@)")
 _GRAMMAR = load_grammar()
 
 
 class Source:
     """A text with its tree. `broken` says that the tree was made of what is left of a text that does not parse."""
 
-    def __init__(self, text: str, path: str = "") -> None:
+    def __init__(self, text: str) -> None:
         self.text = text
         self.broken = False
         self._starts = [0, *(found.end() for found in re.finditer("\n", text))]
@@ -32,7 +33,7 @@ class Source:
             self.tree = _parse(text)
         except _REFUSALS:
             self.broken = True
-            self.tree = _mended_tree(text, path)
+            self.tree = _mended_tree(text)
 
     @property
     def lines(self) -> int:
@@ -80,21 +81,38 @@ def _parse(text: str) -> ast.Module:
         return ast.parse(text)
 
 
-def _mended_tree(text: str, path: str) -> ast.Module:
-    """The tree of what is left when everything that does not parse is blanked, at unchanged positions."""
+def _mended_tree(text: str) -> ast.Module:
+    """The tree of what is left when everything that does not parse is blanked, at unchanged positions.
+
+    The block around an error is mended by itself, because parsing a whole long file again and again is slow. What
+    cannot be mended so, such as an open quote, is left to parso for the whole file once; then the end is given up.
+    """
     lines = text.replace("\0", " ").split("\n")
-    for start, end in _error_ranges("\n".join(lines), path):
-        _blank(lines, start, end)
+    whole = [(1, len(lines))]
     for attempt in range(2 * _ATTEMPTS):
         found = _attempt("\n".join(lines))
         if isinstance(found, ast.Module):
             return found
         number = min(max(found, 1), len(lines))
-        if attempt < _ATTEMPTS:
-            _blank_line(lines, number)
-        else:
+        if attempt >= _ATTEMPTS:
             lines = lines[: number - 1] or [""]
+        elif not _mend_block(lines, *_block(lines, number)) and not (whole and _blank_errors(lines, *whole.pop())):
+            _blank_line(lines, number)
     return ast.Module([], [])
+
+
+def _mend_block(lines: list[str], first: int, last: int) -> bool:
+    """Makes these lines parse by themselves, if need be by blanking them all; whether anything was changed."""
+    if isinstance(_attempt("\n".join(lines[first - 1 : last])), ast.Module):
+        return False
+    _blank_errors(lines, first, last)
+    for _ in range(_ATTEMPTS):
+        found = _attempt("\n".join(lines[first - 1 : last]))
+        if isinstance(found, ast.Module):
+            return True
+        _blank_line(lines, min(max(found, 1), last - first + 1) + first - 1)
+    lines[first - 1 : last] = [""] * (last - first + 1)
+    return True
 
 
 def _attempt(text: str) -> ast.Module | int:
@@ -107,14 +125,27 @@ def _attempt(text: str) -> ast.Module | int:
         return ast.Module([], [])
 
 
-def _error_ranges(text: str, path: str) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+def _block(lines: list[str], number: int) -> tuple[int, int]:
+    """The first and last line of the top-level class or function around a line: parsing a whole long file is slow."""
+    first = next((at for at in range(number, 0, -1) if _TOP_LEVEL.match(lines[at - 1])), 1)
+    last = next((at for at in range(number + 1, len(lines) + 1) if _TOP_LEVEL.match(lines[at - 1])), len(lines) + 1)
+    return first, last - 1
+
+
+def _blank_errors(lines: list[str], first: int, last: int) -> bool:
+    """Blanks what parso has to give up in these lines; whether there was anything."""
+    before = lines[first - 1 : last]
+    for start, end in list(_error_ranges("\n".join(before))):
+        _blank(lines, (start[0] + first - 1, start[1]), (end[0] + first - 1, end[1]))
+    return lines[first - 1 : last] != before
+
+
+def _error_ranges(text: str) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
     """Where parso had to give up, as one-based lines and columns in code points."""
     try:
-        # The difference parser reuses the last tree of this path, which makes each next key cheap.
-        tree = _GRAMMAR.parse(text, path=path or None, cache=False, diff_cache=bool(path))
+        waiting: list[Any] = [_GRAMMAR.parse(text, cache=False)]
     except RecursionError:
         return
-    waiting: list[Any] = [tree]
     while waiting:
         node = waiting.pop()
         if node.type in ("error_node", "error_leaf"):
