@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import inspect
 import sys
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterator, Optional
+from typing import Any
 
 import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
 from metalens.protocol.messages import Finding
 from metalens.protocol.values import Evidence, Location, Position, Range
 from metalens.worker.judge import judge
+from metalens.worker.judge.case import Case
+from metalens.worker.judge.judge import explain
+from metalens.worker.judge.replay import replay
 from metalens.worker.trace.facts import Built, Facts, Failure, Frame, ModuleCall, Origin
-from torch import nn
-from torch.overrides import TorchFunctionMode
 
 
 @dataclass
@@ -23,10 +28,10 @@ class Recording:
     """What a run of a script left: its facts and its first failure."""
 
     facts: Facts
-    failure: Optional[Failure]
+    failure: Failure | None
 
 
-def record(text: str, file: Path, *, grade: str = "clean", inputs: Optional[Evidence] = None) -> Recording:
+def record(text: str, file: Path, *, grade: str = "clean", inputs: Evidence | None = None) -> Recording:
     """Run a script on the meta device, remembering what judging needs."""
     file.write_text(text, encoding="utf-8")
     name = str(file)
@@ -37,16 +42,22 @@ def record(text: str, file: Path, *, grade: str = "clean", inputs: Optional[Evid
     try:
         with recorder.installed(), torch.device("meta"), recorder:
             exec(compile(text, name, "exec"), namespace)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the script may fail in any way
         failure = recorder.failure(error, grade, inputs)
     recorder.name_modules()
     return Recording(facts, failure)
 
 
-def find(text: str, file: Path, **options: Any) -> Optional[Finding]:
+def find(text: str, file: Path, **options: Any) -> Finding | None:
     """The finding of a script's first failure; None if there is no failure or it is none of the user's."""
     recording = record(text, file, **options)
-    return judge(recording.failure, recording.facts) if recording.failure is not None else None
+    failure = recording.failure
+    if failure is None or judge(failure, recording.facts) is None:
+        return None
+    # Not what judge said: an error of ours on the way there should be seen.
+    torch_said = replay(failure, recording.facts)
+    assert torch_said is not None
+    return explain(Case(failure, recording.facts, torch_said))
 
 
 class _Recorder(TorchFunctionMode):
@@ -55,7 +66,7 @@ class _Recorder(TorchFunctionMode):
         self.file = file
         self.facts = facts
         self.calls: list[ModuleCall] = []
-        self.failed: Optional[tuple[Any, tuple[Any, ...], dict[str, Any]]] = None
+        self.failed: tuple[Any, tuple[Any, ...], dict[str, Any]] | None = None
         self.frames: tuple[Frame, ...] = ()
         self.stack: tuple[ModuleCall, ...] = ()
 
@@ -120,13 +131,15 @@ class _Recorder(TorchFunctionMode):
         location = self.place(frame) if user else None
         self.facts.built[id(module)] = Built(module, type(module), (), arguments, location)
 
-    def failure(self, error: Exception, grade: str, inputs: Optional[Evidence]) -> Failure:
+    def failure(self, error: Exception, grade: str, inputs: Evidence | None) -> Failure:
         frames = []
         step = error.__traceback__
         while step is not None:
             if step.tb_frame.f_code.co_filename == self.file:
                 owner = step.tb_frame.f_locals.get("self")
-                frames.append(Frame(self.place(step.tb_frame, step.tb_lasti), step.tb_frame.f_code.co_name, owner and type(owner)))
+                frames.append(
+                    Frame(self.place(step.tb_frame, step.tb_lasti), step.tb_frame.f_code.co_name, owner and type(owner))
+                )
             step = step.tb_next
         function, args, kwargs = self.failed or (None, (), {})
         model = next((type(c.module).__name__ for c in self.stack), "")
@@ -144,7 +157,7 @@ class _Recorder(TorchFunctionMode):
             frame = frame.f_back
         return frame
 
-    def place(self, frame: Any, last: Optional[int] = None) -> Location:
+    def place(self, frame: Any, last: int | None = None) -> Location:
         at = (frame.f_lasti if last is None else last) // 2
         line, end_line, column, end_column = list(frame.f_code.co_positions())[at]
         return Location(self.file, Range(Position(line - 1, column), Position(end_line - 1, end_column)))

@@ -15,7 +15,7 @@ from torch import nn
 from metalens.protocol.messages import Related
 from metalens.protocol.values import Location, Position, Range
 from metalens.worker.judge import torchkind, words
-from metalens.worker.judge.case import Case, Mistake, layer_word
+from metalens.worker.judge.case import Case, Mistake, layer_word, own_location
 from metalens.worker.judge.definitions import slot_of
 from metalens.worker.judge.lineage import Lineage, producing_layer
 from metalens.worker.judge.source import source_of, text_at
@@ -36,24 +36,25 @@ def related_to(case: Case, mistake: Mistake) -> tuple[Related, ...]:
     found: list[Related] = []
     if mistake.layer is not None:
         found += _definition(case, mistake.layer, mistake.argument, mistake.expected)
-    for tensor, dim in ((mistake.tensor, mistake.dim), (mistake.other, mistake.dim)):
+    for tensor, dim in ((mistake.tensor, mistake.dim), (mistake.other, mistake.other_dim)):
         if tensor is not None:
             found += _history(case, tensor, min(dim, max(tensor.dim() - 1, 0)), mistake)
     found += _evidence(case)
     place = place_of(case, mistake)
-    unique: dict[tuple[Location, str], Related] = {}
+    unique: dict[Location, Related] = {}
     for item in found:
         if item.location != place:
-            unique.setdefault((item.location, item.message), item)
+            unique.setdefault(item.location, item)
     return tuple(unique.values())[:8]
 
 
 def _where_decided(case: Case, mistake: Mistake) -> Optional[Location]:
     lineage = case.lineage(mistake.tensor, mistake.dim)
     layer = lineage.layer if lineage.layer is not None else producing_layer(case.facts, mistake.tensor)
-    consumer = case.facts.name_of(mistake.layer)
-    if layer is not None and case.facts.name_of(layer):
-        return _below(case, _common(consumer, case.facts.name_of(layer)), mistake.layer, lineage.layer)
+    paths = _paths(case)
+    if layer is not None and id(layer) in paths and id(mistake.layer) in paths:
+        owner = _common(paths[id(mistake.layer)], paths[id(layer)])
+        return _below(case, owner, mistake.layer, lineage.layer)
     if lineage.origin is not None:
         held = _frame_holding(case, lineage.origin.location)
         if held is not None:
@@ -63,19 +64,27 @@ def _where_decided(case: Case, mistake: Mistake) -> Optional[Location]:
 
 def _below(case: Case, owner: str, consumer: Any, producer: Any) -> Optional[Location]:
     """The call that left the module named `owner`, on the way to the failure."""
-    holder: Optional[ModuleCall] = None
-    for call in case.failure.modules:
-        name = case.facts.name_of(call.module)
+    paths = _paths(case)
+    for place, call in enumerate(case.failure.modules):
+        name = paths.get(id(call.module), "")
         if name and (not owner or name.startswith(owner + ".")):
-            return call.location or _element(case, holder, call.module, consumer, producer) or _nearest(case, call)
-        holder = call
+            own = own_location(case.failure, place)
+            holder = case.failure.modules[place - 1] if place else None
+            return own or _element(case, holder, call.module, consumer, producer) or call.location
     return None
+
+
+def _paths(case: Case) -> dict[int, str]:
+    """The dotted paths of all modules in the outermost one under way."""
+    if not case.failure.modules:
+        return {}
+    return {id(part): name for name, part in case.failure.modules[0].module.named_modules()}
 
 
 def _element(
     case: Case, holder: Optional[ModuleCall], element: Any, consumer: Any, producer: Any
 ) -> Optional[Location]:
-    """The constructor call of an element of an nn.Sequential whose elements disagree, if both stand in one statement."""
+    """The constructor call of the element at fault where elements of one nn.Sequential, written together, disagree."""
     if holder is None or not isinstance(holder.module, nn.Sequential) or producer is None:
         return None
     guilty = element
@@ -107,17 +116,6 @@ def _next_agrees(holder: Any, consumer: Any, producer: Any) -> bool:
         if wanted is not None:
             return wanted == expected != given
     return False
-
-
-def _nearest(case: Case, inner: ModuleCall) -> Optional[Location]:
-    """The innermost call with a place in the user's code at or above `inner`."""
-    found = None
-    for call in case.failure.modules:
-        if call.location is not None:
-            found = call.location
-        if call is inner:
-            break
-    return found
 
 
 def _frame_holding(case: Case, origin: Location) -> Optional[Location]:

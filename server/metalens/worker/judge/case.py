@@ -1,4 +1,4 @@
-"""One failure as the rules look at it: the layer under way, the operation, its tensors, and their names in the source."""
+"""One failure as the rules look at it: the layer under way, the operation, its tensors, their names in the source."""
 
 from __future__ import annotations
 
@@ -33,6 +33,7 @@ class Mistake:
     tensor: Any = None
     dim: int = 0
     other: Any = None
+    other_dim: int = 0
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,11 @@ class Case:
         return tuple(found)
 
     @property
+    def call_location(self) -> Optional[Location]:
+        """Where user code calls the layer itself; None if torch does (an element of an nn.Sequential)."""
+        return own_location(self.failure, len(self.failure.modules) - 1)
+
+    @property
     def location(self) -> Location:
         """The innermost user expression."""
         return self.failure.frames[-1].location
@@ -88,9 +94,13 @@ class Case:
         text = text_at(self.facts, self.location)
         return text if len(text) <= limit else ""
 
-    def node(self) -> Optional[ast.expr]:
-        """The failing expression."""
-        return source_of(self.facts, self.location.file).node_at(self.location.range)
+    def node(self) -> Optional[ast.AST]:
+        """The failing expression, or the statement where it is an `x += y`."""
+        source = source_of(self.facts, self.location.file)
+        statement = source.statement_at(self.location.range.start.line)
+        if isinstance(statement, ast.AugAssign) and source.range_of(statement) == self.location.range:
+            return statement
+        return source.node_at(self.location.range)
 
     def lineage(self, tensor: Any, dim: int) -> Lineage:
         """Where a dimension got its size."""
@@ -106,6 +116,16 @@ class Case:
             name = layer_word(self, found.layer)
             return (f" from {name}", full)
         return (full,)
+
+
+def own_location(failure: Failure, place: int) -> Optional[Location]:
+    """Where the module call at `place` stands in user code; None if the module around it made the call."""
+    if place < 0:
+        return None
+    location = failure.modules[place].location
+    if place and failure.modules[place - 1].location == location:
+        return None
+    return location
 
 
 def layer_word(case: Case, module: Any) -> str:
@@ -132,9 +152,9 @@ def shorten(name: str, limit: int = 36) -> str:
 
 
 def _callee(case: Case, module: Any) -> str:
-    for call in case.failure.modules:
+    for place, call in enumerate(case.failure.modules):
         if call.module is module:
-            return _called(case, call.location)
+            return _called(case, own_location(case.failure, place))
     return ""
 
 

@@ -24,7 +24,7 @@ class Slot:
 def slot_of(facts: Facts, module: Any, argument: str) -> Optional[Slot]:
     """Where `argument` of this module's constructor call stands; None if the call cannot be seen or is starred."""
     built = facts.built_of(module)
-    if built is None or built.location is None:
+    if built is None or built.location is None or is_inside(facts, module):
         return None
     source = source_of(facts, built.location.file)
     call = source.call_at(built.location.range)
@@ -39,10 +39,29 @@ def slot_in(source: Source, call: ast.Call, cls: type, argument: str) -> Optiona
             return Slot(source, call, argument, keyword.value)
     if any(keyword.arg is None for keyword in call.keywords):
         return None
-    place = names.index(argument) if argument in names else -1
-    if place >= 0 and any(isinstance(arg, ast.Starred) for arg in call.args[: place + 1]):
+    if argument not in names:
         return None
-    return Slot(source, call, argument, call.args[place] if 0 <= place < len(call.args) else None)
+    place = names.index(argument)
+    if any(isinstance(arg, ast.Starred) for arg in call.args[: place + 1]):
+        return None
+    return Slot(source, call, argument, call.args[place] if place < len(call.args) else None)
+
+
+def is_inside(facts: Facts, module: Any) -> bool:
+    """Whether a module was built by the constructor of another one of torch's, so that no call of its own is seen."""
+    return outer_of(facts, module) is not module
+
+
+def outer_of(facts: Facts, module: Any) -> Any:
+    """The module whose constructor call stands where this one was built: itself, or the torch layer it is part of."""
+    built = facts.built_of(module)
+    if built is None or built.location is None:
+        return module
+    for other in facts.built.values():
+        same = other.location == built.location and other.module is not module
+        if same and "_modules" in vars(other.module) and any(part is module for part in other.module.modules()):
+            return other.module
+    return module
 
 
 def siblings(facts: Facts, module: Any) -> tuple[Any, ...]:
@@ -50,4 +69,5 @@ def siblings(facts: Facts, module: Any) -> tuple[Any, ...]:
     built = facts.built_of(module)
     if built is None or built.location is None:
         return (module,)
-    return tuple(other.module for other in facts.built.values() if other.location == built.location)
+    same = (o for o in facts.built.values() if o.location == built.location and o.cls is built.cls)
+    return tuple(other.module for other in same)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Optional
 
 from metalens.protocol.messages import Finding
+from metalens.worker.judge import words
 from metalens.worker.judge.blame import place_of, related_to
 from metalens.worker.judge.case import Case, Mistake
 from metalens.worker.judge.repair import repairs_of
@@ -15,13 +16,20 @@ from metalens.worker.trace.facts import Facts, Failure
 
 def judge(failure: Failure, facts: Facts) -> Optional[Finding]:
     """The finding behind a failure; None if the evidence is too weak for one, or real PyTorch would not raise."""
-    if not may_speak(failure):
-        return None
-    torch = replay(failure, facts)
+    torch = replay(failure, facts) if may_speak(failure) else None
     if torch is None:
         return None
     case = Case(failure, facts, torch)
-    mistake = mistake_of(case)
+    try:
+        return explain(case)
+    except Exception:  # noqa: BLE001 - the user's classes may answer our questions in any way; the mistake is real
+        message = words.fit(f"forward fails here: {words.first_line(torch)}")
+        return Finding("forward-error", "error", message, case.location, failure.model, torch=torch)
+
+
+def explain(case: Case) -> Finding:
+    """The finding in the words of the rule that knows it, with its place, what explains it, and repairs."""
+    failure, mistake = case.failure, mistake_of(case)
     return Finding(
         code=mistake.code,
         severity="error",
@@ -29,7 +37,7 @@ def judge(failure: Failure, facts: Facts) -> Optional[Finding]:
         location=place_of(case, mistake),
         model=failure.model,
         related=related_to(case, mistake),
-        torch=torch,
+        torch=case.torch,
         notes=_notes(case, mistake),
         fixes=repairs_of(case, mistake),
     )

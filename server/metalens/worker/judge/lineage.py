@@ -12,9 +12,26 @@ from metalens.worker.judge.words import function_name, product
 from metalens.worker.trace.facts import Facts, Origin
 
 _FACTORIES = frozenset(
-    "randn rand randint zeros ones empty full arange linspace eye tensor randperm normal as_tensor from_numpy".split()
+    [
+        "randn",
+        "rand",
+        "randint",
+        "zeros",
+        "ones",
+        "empty",
+        "full",
+        "arange",
+        "linspace",
+        "eye",
+        "tensor",
+        "randperm",
+        "normal",
+        "as_tensor",
+        "from_numpy",
+    ]
 )
-_RESHAPES = frozenset("flatten view reshape view_as reshape_as unflatten".split())
+_RESHAPES = frozenset(["flatten", "view", "reshape", "view_as", "reshape_as", "unflatten"])
+_TURNS = frozenset(["permute", "transpose", "swapaxes", "swapdims", "t", "movedim", "rearrange", "mt"])
 _STEPS = 400
 
 
@@ -31,8 +48,9 @@ class Lineage:
     """The end of the way back from one dimension.
 
     `layer` set the size, or is None: then `origin` is the operation where the trace ends (a factory such as
-    `torch.randn`, or one that computes a new size), or None for an input. `tensor` and `dim` are where the size was set.
-    `arithmetic` tells how it was composed (`128·8·8`) and `how` by which operation (`flatten`). `steps` come last first.
+    `torch.randn`, or one that computes a new size), or None for an input. `tensor` and `dim` are where the size was
+    set. `arithmetic` tells how it was composed (`128·8·8`, of `parts`) and `how` by which operation (`flatten`).
+    `steps` come last first.
     """
 
     layer: Any
@@ -47,12 +65,20 @@ class Lineage:
     @property
     def is_factory(self) -> bool:
         """Whether the size was written down where the tensor was made (`torch.randn(1, 3, 8, 8)`)."""
-        return self.origin is not None and self.layer is None and function_name(self.origin.function) in _FACTORIES
+        return self.origin is not None and self.layer is None and operation_of(self.origin) in _FACTORIES
+
+
+def operation_of(origin: Origin) -> str:
+    """The plain name of what made a tensor: of a function, or of the layer that was called (`flatten`)."""
+    if origin.module is not None:
+        return type(origin.module).__name__.lower()
+    return function_name(origin.function)
 
 
 def lineage_of(facts: Facts, tensor: Any, dim: int) -> Lineage:
     """Follow dimension `dim` of `tensor` back to where its size was set."""
-    arithmetic, how, parts = "", "", ()
+    arithmetic, how = "", ""
+    parts: tuple[int, ...] = ()
     steps: list[Step] = []
     dim = dim % max(tensor.dim(), 1)
     for _ in range(_STEPS):
@@ -62,9 +88,9 @@ def lineage_of(facts: Facts, tensor: Any, dim: int) -> Lineage:
         steps.append(Step(tensor, origin))
         inputs = _data(origin, tensor)
         layer = origin.module if origin.module is not None and _sets(origin.module, tensor, dim) else None
-        if layer is not None or not inputs or function_name(origin.function) in _FACTORIES:
+        if layer is not None or not inputs or operation_of(origin) in _FACTORIES:
             return Lineage(layer, origin, tensor, dim, arithmetic, how, parts, tuple(steps))
-        name = function_name(origin.function)
+        name = operation_of(origin)
         joined = _joined(name, inputs, tensor, dim)
         if joined and not arithmetic:
             return Lineage(None, origin, tensor, dim, " + ".join(map(str, joined)), name, joined, tuple(steps))
@@ -73,7 +99,8 @@ def lineage_of(facts: Facts, tensor: Any, dim: int) -> Lineage:
             return Lineage(None, origin, tensor, dim, arithmetic, how, parts, tuple(steps))
         source, first, merged = back
         if len(merged) > 1 and not arithmetic:
-            arithmetic, how, parts = product(merged), "flatten" if name in _RESHAPES else name, merged
+            trailing = first > 0 and dim == tensor.dim() - 1 and name in _RESHAPES
+            arithmetic, how, parts = product(merged), "flatten" if trailing else name, merged
         tensor, dim = source, first
     return Lineage(None, None, tensor, dim, arithmetic, how, parts, tuple(steps))
 
@@ -129,7 +156,7 @@ def _back(name: str, inputs: tuple[Any, ...], tensor: Any, dim: int) -> Optional
     if name in ("matmul", "bmm", "mm", "linear") and len(inputs) > 1 and dim == tensor.dim() - 1:
         other = inputs[1]
         return (other, other.dim() - 1, (size,)) if other.dim() > 1 and other.shape[-1] == size else None
-    if name not in ("permute", "transpose", "swapaxes", "t", "movedim"):
+    if name not in _TURNS:
         for other in inputs:
             if other.dim() == tensor.dim() and other.shape[dim] == size:
                 return other, dim, (size,)
@@ -139,6 +166,8 @@ def _back(name: str, inputs: tuple[Any, ...], tensor: Any, dim: int) -> Optional
         if merged is not None:
             first, count = merged
             return source, first, tuple(int(n) for n in source.shape[first : first + count])
+    if source.dim() == tensor.dim() and name not in _TURNS:
+        return None
     places = [i for i, n in enumerate(source.shape) if n == size]
     return (source, places[0], (size,)) if len(places) == 1 else None
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 import traceback
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Iterator, Optional
+from typing import Any, Optional
 
 import torch
 
@@ -28,7 +29,9 @@ SMALL = 1_000_000  # elements
 BUDGET = 64 << 20  # bytes
 
 # What speaks of devices is our doing, not the user's.
-_OURS = re.compile(r"\bmeta\b|not implemented for|FakeTensor|same device|on device|expected device|\bcuda\b|storage", re.I)
+_OURS = re.compile(
+    r"\bmeta\b|not implemented for|FakeTensor|same device|on device|expected device|\bcuda\b|storage", re.I
+)
 # What depends on the values in a tensor says nothing of shapes, and a full memory nothing at all.
 _UNDECIDED = re.compile(
     r"allocat|out of memory|singular|converge|invalid multinomial|probabilit|positive.definite|not implemented for"
@@ -37,8 +40,35 @@ _UNDECIDED = re.compile(
 )
 # Operations that only look at sizes and strides: meta runs the very code that the CPU runs.
 _VIEWS = frozenset(
-    "view view_as reshape reshape_as flatten unflatten permute transpose swapaxes swapdims movedim expand expand_as"
-    " squeeze unsqueeze split split_with_sizes chunk unbind narrow select size stride getitem setitem t diagonal".split()
+    [
+        "view",
+        "view_as",
+        "reshape",
+        "reshape_as",
+        "flatten",
+        "unflatten",
+        "permute",
+        "transpose",
+        "swapaxes",
+        "swapdims",
+        "movedim",
+        "expand",
+        "expand_as",
+        "squeeze",
+        "unsqueeze",
+        "split",
+        "split_with_sizes",
+        "chunk",
+        "unbind",
+        "narrow",
+        "select",
+        "size",
+        "stride",
+        "getitem",
+        "setitem",
+        "t",
+        "diagonal",
+    ]
 )
 _SHAPE_CHECKS = re.compile(
     r"must match|broadcast|invalid for input|same reduction dim|Dimension out of range|Expected size|Output size|"
@@ -71,7 +101,7 @@ def innermost_file(error: BaseException) -> str:
 
 
 def _python_error(failure: Failure, facts: Facts) -> Optional[str]:
-    """An error raised by Python code is its own replay, if torch's layers (or einops) raised it, or an unpacking did."""
+    """An error of Python code is its own replay, if torch's layers (or einops) raised it, or an unpacking did."""
     error = failure.error
     if unpacking_of(failure, facts) is not None:
         return str(error)

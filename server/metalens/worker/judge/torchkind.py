@@ -8,6 +8,8 @@ from typing import Any, Optional
 import torch
 from torch import nn
 
+# The constructors of recurrent layers take anything and sort it out themselves.
+_RECURRENT = ("input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "proj_size")
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
@@ -107,6 +109,8 @@ def parameters_of(cls: type) -> tuple[str, ...]:
         signature = inspect.signature(cls.__init__)  # type: ignore[misc]
     except (TypeError, ValueError):
         return ()
+    if issubclass(cls, nn.RNNBase) and cls.__module__.startswith("torch."):
+        return _RECURRENT if cls is not nn.RNN else (*_RECURRENT[:3], "nonlinearity", *_RECURRENT[3:])
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     names = [name for name, parameter in signature.parameters.items() if parameter.kind in kinds]
     return tuple(names[1:])

@@ -13,7 +13,7 @@ from metalens.worker.judge.source import source_of
 from metalens.worker.trace.facts import Facts, Failure
 
 _MESSAGE = re.compile(r"(not enough|too many) values to unpack \(expected (?:at least )?(\d+)(?:, got (\d+))?\)")
-_MANY = frozenset("size split chunk unbind tensor_split split_with_sizes".split())
+_MANY = frozenset(["size", "split", "chunk", "unbind", "tensor_split", "split_with_sizes"])
 
 
 @dataclass(frozen=True)
@@ -76,5 +76,7 @@ def _gives_pieces(value: ast.expr, names: dict[str, Any]) -> bool:
     if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
         return value.func.attr in _MANY
     if isinstance(value, ast.Subscript):
-        return _gives_pieces(value.value, names) or (isinstance(value.value, ast.Attribute) and value.value.attr == "shape")
+        return _gives_pieces(value.value, names) or (
+            isinstance(value.value, ast.Attribute) and value.value.attr == "shape"
+        )
     return isinstance(value, ast.Name) and isinstance(names.get(value.id), torch.Tensor)

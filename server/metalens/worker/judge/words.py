@@ -73,7 +73,11 @@ def function_name(function: Any) -> str:
     return name[:-1] if name.endswith("_") and not name.endswith("__") else name
 
 
-_REFLECTED = {prefix + name: name for prefix in ("r", "i") for name in ("add", "sub", "mul", "truediv", "matmul", "mod", "floordiv")}
+_REFLECTED = {
+    prefix + name: name
+    for prefix in ("r", "i")
+    for name in ("add", "sub", "mul", "truediv", "matmul", "mod", "floordiv")
+}
 
 _SYMBOLS = {"add": "+", "sub": "-", "rsub": "-", "mul": "*", "truediv": "/", "div": "/", "matmul": "@"}
 

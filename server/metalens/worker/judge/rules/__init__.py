@@ -1,4 +1,4 @@
-"""Rules: from a failure to what is wrong, in words. One function per family of operations; the first that knows wins."""
+"""Rules: from a failure to what is wrong, in words. One function per family of operations; the first to know wins."""
 
 from __future__ import annotations
 

@@ -22,7 +22,9 @@ def dtype(case: Case) -> Optional[Mistake]:
         return None
     x = case.input
     weight = getattr(case.layer, "weight", None)
-    weight = weight if weight is not None else next(iter(case.layer.parameters()), None) if case.layer is not None else None
+    weight = (
+        weight if weight is not None else next(iter(case.layer.parameters()), None) if case.layer is not None else None
+    )
     if weight is not None and weight.dtype != x.dtype:
         head = f"{case.word()} weights are {words.dtype(weight.dtype)}, input is {words.dtype(x.dtype)}"
         return Mistake("dtype-mismatch", words.within(head, f" ({words.shape(x.shape)})"), case.layer, tensor=x)
@@ -34,5 +36,9 @@ def dtype(case: Case) -> Optional[Mistake]:
     if len(kinds) < 2:
         return None
     head = operator_text(case) if case.layer is None else case.word()
-    message = words.fit(f"{head}: dtypes differ, {' vs '.join(kinds[:2])}", f"{case.name}: dtypes differ, {' vs '.join(kinds[:2])}")
-    return Mistake("dtype-mismatch", message, case.layer, tensor=x, other=case.tensors[1] if len(case.tensors) > 1 else None)
+    message = words.fit(
+        f"{head}: dtypes differ, {' vs '.join(kinds[:2])}", f"{case.name}: dtypes differ, {' vs '.join(kinds[:2])}"
+    )
+    return Mistake(
+        "dtype-mismatch", message, case.layer, tensor=x, other=case.tensors[1] if len(case.tensors) > 1 else None
+    )

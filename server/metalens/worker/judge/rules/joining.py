@@ -10,11 +10,26 @@ from metalens.worker.judge.case import Case, Mistake
 from metalens.worker.judge.rules.products import operator_text
 
 _LOSSES = frozenset(
-    "mse_loss l1_loss smooth_l1_loss huber_loss binary_cross_entropy binary_cross_entropy_with_logits kl_div"
-    " soft_margin_loss poisson_nll_loss gaussian_nll_loss cross_entropy nll_loss multi_margin_loss"
-    " multilabel_margin_loss multilabel_soft_margin_loss hinge_embedding_loss".split()
+    [
+        "mse_loss",
+        "l1_loss",
+        "smooth_l1_loss",
+        "huber_loss",
+        "binary_cross_entropy",
+        "binary_cross_entropy_with_logits",
+        "kl_div",
+        "soft_margin_loss",
+        "poisson_nll_loss",
+        "gaussian_nll_loss",
+        "cross_entropy",
+        "nll_loss",
+        "multi_margin_loss",
+        "multilabel_margin_loss",
+        "multilabel_soft_margin_loss",
+        "hinge_embedding_loss",
+    ]
 )
-_CLASSES = frozenset("cross_entropy nll_loss multi_margin_loss".split())
+_CLASSES = frozenset(["cross_entropy", "nll_loss", "multi_margin_loss"])
 _MISMATCH = re.compile(
     r"must match the size of tensor|Attempting to broadcast|not broadcastable|broadcast together|must be broadcastable"
     r"|shape mismatch|doesn't match the broadcast shape"
@@ -28,7 +43,10 @@ def loss(case: Case) -> Optional[Mistake]:
     word = case.word() or case.name
     prediction, target = case.tensors[:2]
     shapes = f"prediction {words.shape(prediction.shape)}, target {words.shape(target.shape)}"
-    wanted = re.search(r"(?:target dtype to be|expected scalar type|Expected floating point type for target)\D*?(Long|Float)?", case.torch)
+    wanted = re.search(
+        r"(?:target dtype to be|expected scalar type|Expected floating point type for target)\D*?(Long|Float)?",
+        case.torch,
+    )
     if wanted and not case.torch.startswith("Expected input batch"):
         kind = "float" if "floating" in case.torch else "i64" if case.name in _CLASSES else "f32"
         message = words.fit(f"{word} needs {kind} targets, got {words.dtype(target.dtype)} ({shapes})")
@@ -38,7 +56,9 @@ def loss(case: Case) -> Optional[Mistake]:
     differing = _differing(prediction, target)
     if differing is None and tuple(prediction.shape) == tuple(target.shape):
         return None
-    return Mistake("loss-size", words.fit(f"{word}: sizes differ, {shapes}"), case.layer, tensor=prediction, other=target)
+    return Mistake(
+        "loss-size", words.fit(f"{word}: sizes differ, {shapes}"), case.layer, tensor=prediction, other=target
+    )
 
 
 def _classes(case: Case, word: str, prediction: Any, target: Any, shapes: str) -> Optional[Mistake]:
@@ -47,7 +67,9 @@ def _classes(case: Case, word: str, prediction: Any, target: Any, shapes: str) -
         message = words.within(head, f" ({shapes})", f" ({words.shape(prediction.shape)})")
         return Mistake("loss-size", message, case.layer, tensor=prediction, other=target)
     if re.search(r"out of bounds|Target \d+ is", case.torch):
-        message = f"{word}: a target is not below the {int(prediction.shape[1])} classes of {words.shape(prediction.shape)}"
+        message = (
+            f"{word}: a target is not below the {int(prediction.shape[1])} classes of {words.shape(prediction.shape)}"
+        )
         return Mistake("loss-size", words.fit(message), case.layer, tensor=prediction, other=target)
     expected = (*prediction.shape[:1], *prediction.shape[2:])
     message = f"{word} expects targets {words.shape(expected)}, got {words.shape(target.shape)}"
@@ -72,7 +94,14 @@ def cat(case: Case) -> Optional[Mistake]:
             if left != right and i != dim:
                 head = f"cat on dim {dim}: dim {i} differs, {int(left)} vs {int(right)} (argument {place})"
                 return Mistake(
-                    "cat-dim", head, tensor=tensor, dim=i, other=first, expected=int(left), given=int(right)
+                    "cat-dim",
+                    head,
+                    tensor=tensor,
+                    dim=i,
+                    other=first,
+                    other_dim=i,
+                    expected=int(left),
+                    given=int(right),
                 )
     return None
 
@@ -108,10 +137,18 @@ def _differs(case: Case, left: Any, right: Any, back: int) -> Mistake:
     sizes = f"dim {rank - back} differs, {int(left.shape[-back])} vs {int(right.shape[-back])}"
     shapes = f" ({words.shape(left.shape)} vs {words.shape(right.shape)})"
     head, short = operator_text(case), words.symbol(case.name) or case.name
-    message = words.fit(f"{head}: {sizes}{shapes}", f"{short}: {sizes}{shapes}", f"{head}: {sizes}", f"{short}: {sizes}")
+    message = words.fit(
+        f"{head}: {sizes}{shapes}", f"{short}: {sizes}{shapes}", f"{head}: {sizes}", f"{short}: {sizes}"
+    )
     return Mistake(
-        "broadcast", message, tensor=right, dim=right.dim() - back, other=left, given=int(right.shape[-back]),
+        "broadcast",
+        message,
+        tensor=right,
+        dim=right.dim() - back,
+        other=left,
+        given=int(right.shape[-back]),
         expected=int(left.shape[-back]),
+        other_dim=left.dim() - back,
     )
 
 

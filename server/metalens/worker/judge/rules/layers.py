@@ -100,7 +100,7 @@ def group_norm(case: Case) -> Optional[Mistake]:
     groups = re.match(r"num_channels(?: \((\d+)\))? must be divisible by num_groups(?: \((\d+)\))?", case.torch)
     if groups and groups.group(1):
         message = f"num_channels {groups.group(1)} is not divisible by num_groups {groups.group(2)}"
-        return Mistake("norm-groups", message, expected=int(groups.group(2)), given=int(groups.group(1)))
+        return Mistake("norm-features", message, expected=int(groups.group(2)), given=int(groups.group(1)))
     layer = case.layer if isinstance(case.layer, nn.GroupNorm) else None
     x = case.input
     if (layer is None and case.name != "group_norm") or x is None or x.dim() < 2:
@@ -113,7 +113,7 @@ def group_norm(case: Case) -> Optional[Mistake]:
     if not isinstance(count, int) or given % count == 0:
         return None
     message = words.within(f"{word}: {given} channels are not divisible by {count} groups", *case.why(x, 1))
-    return Mistake("norm-groups", message, layer, expected=count, given=given, tensor=x, dim=1)
+    return Mistake("norm-features", message, layer, expected=count, given=given, tensor=x, dim=1)
 
 
 def embedding(case: Case) -> Optional[Mistake]:
@@ -126,7 +126,9 @@ def embedding(case: Case) -> Optional[Mistake]:
     if x is None or weight is None:
         return None
     if not torchkind.is_integral(x.dtype) or words.dtype(x.dtype) == "bool":
-        message = words.within(f"{word} needs integer indices, got {words.dtype(x.dtype)}", f" ({words.shape(x.shape)})")
+        message = words.within(
+            f"{word} needs integer indices, got {words.dtype(x.dtype)}", f" ({words.shape(x.shape)})"
+        )
         return Mistake("index-dtype", message, layer, tensor=x)
     if "out of range" not in case.torch or x.device.type == "meta" or not x.numel():
         return None
@@ -154,7 +156,9 @@ def other(case: Case) -> Optional[Mistake]:
     if case.name == "pixel_shuffle" and x is not None and x.dim() > 2:
         factor = layer.upscale_factor if isinstance(layer, nn.PixelShuffle) else _argument(case, 1, "upscale_factor")
         if isinstance(factor, int) and int(x.shape[-3]) % (factor * factor):
-            head = f"{_word(case, 'pixel_shuffle')} needs channels divisible by {factor * factor}, got {int(x.shape[-3])}"
+            head = (
+                f"{_word(case, 'pixel_shuffle')} needs channels divisible by {factor * factor}, got {int(x.shape[-3])}"
+            )
             message = words.within(head, *case.why(x, -3))
             return Mistake("conv-in-channels", message, layer, tensor=x, dim=x.dim() - 3, given=int(x.shape[-3]))
     return None

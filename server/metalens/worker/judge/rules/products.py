@@ -10,8 +10,24 @@ from metalens.worker.judge import words
 from metalens.worker.judge.case import Case, Mistake
 from metalens.worker.judge.source import source_of
 
-_PRODUCTS = frozenset("matmul mm bmm mv dot addmm addbmm baddbmm addmv linalg_matmul inner chain_matmul multi_dot".split())
-_WITH_BIAS = frozenset("addmm addbmm baddbmm addmv".split())
+_PRODUCTS = frozenset(
+    [
+        "matmul",
+        "mm",
+        "bmm",
+        "mv",
+        "dot",
+        "addmm",
+        "addbmm",
+        "baddbmm",
+        "addmv",
+        "linalg_matmul",
+        "inner",
+        "chain_matmul",
+        "multi_dot",
+    ]
+)
+_WITH_BIAS = frozenset(["addmm", "addbmm", "baddbmm", "addmv"])
 
 
 def matmul(case: Case) -> Optional[Mistake]:
@@ -32,17 +48,22 @@ def matmul(case: Case) -> Optional[Mistake]:
             f"{case.name}: inner dims differ, {sizes}{shapes}",
             f"{case.name}: inner dims differ, {sizes}",
         )
-        return Mistake("matmul-inner-dim", message, tensor=a, dim=a.dim() - 1, other=b, given=int(a.shape[-1]))
+        return Mistake(
+            "matmul-inner-dim", message, tensor=a, dim=a.dim() - 1, other=b, other_dim=inner, given=int(a.shape[-1])
+        )
     rank = {"mm": 2, "bmm": 3, "addmm": 2, "baddbmm": 3}.get(case.name)
     if rank is not None and (a.dim() != rank or b.dim() != rank):
-        message = words.fit(f"{case.name} needs two {rank}-D matrices, got {words.shape(a.shape)} and {words.shape(b.shape)}")
+        message = words.fit(
+            f"{case.name} needs two {rank}-D matrices, got {words.shape(a.shape)} and {words.shape(b.shape)}"
+        )
         return Mistake("matmul-inner-dim", message, tensor=a, other=b)
     for dim in range(2, min(a.dim(), b.dim())):
         dim += 1
         left, right = int(a.shape[-dim]), int(b.shape[-dim])
         if left != right and (1 not in (left, right) or case.name == "bmm"):
             message = words.fit(
-                f"{head}: batch sizes differ, {left} vs {right}{shapes}", f"{case.name}: batch sizes differ, {left} vs {right}"
+                f"{head}: batch sizes differ, {left} vs {right}{shapes}",
+                f"{case.name}: batch sizes differ, {left} vs {right}",
             )
             return Mistake("matmul-inner-dim", message, tensor=a, dim=a.dim() - dim, other=b)
     if case.name in _WITH_BIAS and case.tensors[0].dim() and a.dim() == 2:
@@ -67,7 +88,7 @@ def einsum(case: Case) -> Optional[Mistake]:
                 f"{head}: operand {place} ({term}) has {tensor.dim()} dims, {words.shape(tensor.shape)}",
                 f"einsum: operand {place} ({term}) has {tensor.dim()} dims, {words.shape(tensor.shape)}",
             )
-            return Mistake("einsum-dim", message, tensor=tensor, expected=len(term), given=int(tensor.dim()))
+            return Mistake("matmul-inner-dim", message, tensor=tensor, expected=len(term), given=int(tensor.dim()))
     return _letters(case, head, terms)
 
 
@@ -83,10 +104,21 @@ def _letters(case: Case, head: str, terms: list[str]) -> Optional[Mistake]:
                 tail = f"{letter} is {first} in operand {where}, {size} in operand {place}"
                 message = words.fit(f"{head}: {tail}", f"einsum: {tail}")
                 return Mistake(
-                    "einsum-dim", message, tensor=tensor, dim=dim % tensor.dim(), expected=first, given=size,
+                    "matmul-inner-dim",
+                    message,
+                    tensor=tensor,
+                    dim=dim % tensor.dim(),
+                    expected=first,
+                    given=size,
                     other=case.tensors[where - 1],
+                    other_dim=_dim_of(terms[where - 1], letter, case.tensors[where - 1].dim()),
                 )
     return None
+
+
+def _dim_of(term: str, letter: str, dims: int) -> int:
+    before, _, after = term.partition("...")
+    return before.index(letter) if letter in before else dims - len(after) + after.index(letter)
 
 
 def operator_text(case: Case, fallback: str = "") -> str:
@@ -95,9 +127,11 @@ def operator_text(case: Case, fallback: str = "") -> str:
     source = source_of(case.facts, case.location.file)
     operands = operand_nodes(node)
     texts = [source.text_of(operand) for operand in operands[:2]]
-    if isinstance(node, (ast.Assign, ast.AugAssign)) or len(texts) < 2:
+    if len(operands) != 2:
         return words.symbol(case.name) or case.name
     a, b = (text if len(text) <= 20 else "…" for text in texts)
+    if isinstance(node, ast.AugAssign):
+        return f"{a} {_sign(node.op)}= {b}"
     if isinstance(node, ast.BinOp):
         sign = _sign(node.op)
         return f"{a} {sign} {b}"
@@ -110,6 +144,8 @@ def operand_nodes(node: Optional[ast.AST]) -> list[ast.expr]:
     """The operands of an operator or a two-operand call: `a`, `b` of `a @ b`, `torch.bmm(a, b)`, `a.matmul(b)`."""
     if isinstance(node, ast.BinOp):
         return [node.left, node.right]
+    if isinstance(node, ast.AugAssign):
+        return [node.target, node.value]
     if not isinstance(node, ast.Call):
         return []
     args: list[Any] = [arg for arg in node.args if not isinstance(arg, ast.Starred)]

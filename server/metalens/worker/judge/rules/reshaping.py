@@ -13,6 +13,12 @@ from metalens.worker.judge.source import source_of
 from metalens.worker.judge.unpacking import unpacking_of
 
 
+_INDEX = re.compile(r"index (-?\d+) (?:is out of bounds for dimension|out of range for tensor of size)")
+_EXPANDED = re.compile(
+    r"expanded size of the tensor \((\d+)\) must match the existing size \((\d+)\) at non-singleton dimension (\d+)"
+)
+
+
 def unpacking(case: Case) -> Optional[Mistake]:
     """`B, C, H = x.shape` with another number of names than dimensions."""
     found = unpacking_of(case.failure, case.facts)
@@ -28,7 +34,7 @@ def unpacking(case: Case) -> Optional[Mistake]:
     else:
         tail = f"{names} for more values"
     message = words.fit(f"{head}: {tail}", f"{source.text_of(found.statement.value)}: {tail}", f"unpacking: {tail}")
-    return Mistake("unpack", message, expected=found.names, given=found.values)
+    return Mistake("unpack-rank", message, expected=found.names, given=found.values)
 
 
 def view(case: Case) -> Optional[Mistake]:
@@ -38,7 +44,9 @@ def view(case: Case) -> Optional[Mistake]:
     x = case.tensors[0]
     head = _call_text(case)
     if "not compatible with input tensor's size and stride" in case.torch:
-        message = words.fit(f"{head}: {words.shape(x.shape)} is not contiguous here; use reshape", f"{case.name}: use reshape")
+        message = words.fit(
+            f"{head}: {words.shape(x.shape)} is not contiguous here; use reshape", f"{case.name}: use reshape"
+        )
         return Mistake("view-contiguity", message, tensor=x)
     if case.name == "unflatten":
         return _unflatten(case, x, head)
@@ -50,12 +58,23 @@ def view(case: Case) -> Optional[Mistake]:
     shape = words.shape(x.shape)
     if -1 in wanted:
         message = f"{head}: {shape} has {total} elements, not a multiple of {known}"
-        return Mistake("reshape-numel", words.fit(message, f"{case.name}: {total} elements, not a multiple of {known}"), tensor=x, expected=known, given=total)
+        return Mistake(
+            "reshape-numel",
+            words.fit(message, f"{case.name}: {total} elements, not a multiple of {known}"),
+            tensor=x,
+            expected=known,
+            given=total,
+        )
     if x.dim() and wanted[0] == x.shape[0] and wanted[0] > 0 and len(wanted) > 1:
         each, want = total // wanted[0], known // wanted[0]
-        message = words.fit(f"{head}: input has {each} elements per item, not {want}", f"{case.name}: {each} elements per item, not {want}")
+        message = words.fit(
+            f"{head}: input has {each} elements per item, not {want}",
+            f"{case.name}: {each} elements per item, not {want}",
+        )
         return Mistake("reshape-numel", message, tensor=x, expected=want, given=each)
-    message = words.fit(f"{head}: {shape} has {total} elements, not {known}", f"{case.name}: {total} elements, not {known}")
+    message = words.fit(
+        f"{head}: {shape} has {total} elements, not {known}", f"{case.name}: {total} elements, not {known}"
+    )
     return Mistake("reshape-numel", message, tensor=x, expected=known, given=total)
 
 
@@ -69,31 +88,47 @@ def dims(case: Case) -> Optional[Mistake]:
         wanted = len(_sizes(case))
         message = words.fit(f"{head} names {words.plural(wanted, 'dim')}, got {x.dim()}-D {shape}")
         return Mistake("dim-count", message, tensor=x, expected=wanted, given=int(x.dim()))
-    match = re.search(r"Dimension out of range \(expected to be in range of \[(-?\d+), (-?\d+)\], but got (-?\d+)\)", case.torch)
+    match = re.search(
+        r"Dimension out of range \(expected to be in range of \[(-?\d+), (-?\d+)\], but got (-?\d+)\)", case.torch
+    )
     if match is not None:
         bad = match.group(3)
-        message = words.fit(f"{head}: dim {bad} is out of range for {x.dim()}-D {shape}", f"{case.name}: dim {bad} is out of range for {x.dim()}-D {shape}")
+        message = words.fit(
+            f"{head}: dim {bad} is out of range for {x.dim()}-D {shape}",
+            f"{case.name}: dim {bad} is out of range for {x.dim()}-D {shape}",
+        )
         return Mistake("dim-range", message, tensor=x, given=int(bad), expected=int(match.group(2)))
-    match = re.search(r"index (-?\d+) (?:is out of bounds for dimension (\d+) with size|out of range for tensor of size \[[\d, ]+\] at dimension) (\d+)", case.torch)
+    match = _INDEX.search(case.torch)
     if match is not None:
-        message = words.fit(f"{head}: index {match.group(1)} is out of range for {shape}", f"index {match.group(1)} is out of range for {shape}")
+        message = words.fit(
+            f"{head}: index {match.group(1)} is out of range for {shape}",
+            f"index {match.group(1)} is out of range for {shape}",
+        )
         return Mistake("index-range", message, tensor=x, given=int(match.group(1)))
     if "too many indices" in case.torch:
-        message = words.fit(f"{head}: more indices than dims, {shape} has {x.dim()}", f"more indices than dims: {shape} has {x.dim()}")
+        message = words.fit(
+            f"{head}: more indices than dims, {shape} has {x.dim()}", f"more indices than dims: {shape} has {x.dim()}"
+        )
         return Mistake("dim-count", message, tensor=x, given=int(x.dim()))
     return None
 
 
 def split(case: Case) -> Optional[Mistake]:
     """split with sizes that do not add up."""
-    match = re.search(r"sum exactly to (\d+) \(input tensor's size at dimension (-?\d+)\), but got split_sizes=\[([\d, -]*)\]", case.torch)
+    match = re.search(
+        r"sum exactly to (\d+) \(input tensor's size at dimension (-?\d+)\), but got split_sizes=\[([\d, -]*)\]",
+        case.torch,
+    )
     if match is None or not case.tensors:
         return None
     total, dim = int(match.group(1)), int(match.group(2))
     sizes = [int(size) for size in match.group(3).split(",") if size.strip()]
     text = " + ".join(map(str, sizes)) if len(sizes) <= 5 else "…"
     x = case.tensors[0]
-    message = words.fit(f"split into {text} = {sum(sizes)}, but dim {dim % x.dim()} of {words.shape(x.shape)} is {total}", f"split into {sum(sizes)}, but dim {dim} is {total}")
+    message = words.fit(
+        f"split into {text} = {sum(sizes)}, but dim {dim % x.dim()} of {words.shape(x.shape)} is {total}",
+        f"split into {sum(sizes)}, but dim {dim} is {total}",
+    )
     return Mistake("split-sizes", message, tensor=x, dim=dim % x.dim(), expected=sum(sizes), given=total)
 
 
@@ -102,17 +137,25 @@ def expand(case: Case) -> Optional[Mistake]:
     if not case.tensors:
         return None
     x = case.tensors[0]
-    match = re.search(r"expanded size of the tensor \((\d+)\) must match the existing size \((\d+)\) at non-singleton dimension (\d+)", case.torch)
+    match = _EXPANDED.search(case.torch)
     if match is not None:
         want, got, dim = (int(group) for group in match.groups())
         if case.name == "setitem":
             value = case.tensors[-1]
             message = f"assignment: dim {dim} is {want} on the left, {got} on the right ({words.shape(value.shape)})"
             return Mistake("expand-size", words.fit(message), tensor=value, dim=min(dim, value.dim() - 1))
-        message = words.fit(f"{_call_text(case)}: dim {dim} is {got}, cannot become {want} ({words.shape(x.shape)})", f"{case.name}: dim {dim} is {got}, cannot become {want}")
+        message = words.fit(
+            f"{_call_text(case)}: dim {dim} is {got}, cannot become {want} ({words.shape(x.shape)})",
+            f"{case.name}: dim {dim} is {got}, cannot become {want}",
+        )
         return Mistake("expand-size", message, tensor=x, expected=want, given=got)
-    if case.name in ("expand", "repeat", "expand_as") and ("Number of dimensions" in case.torch or "number of sizes" in case.torch):
-        message = words.fit(f"{_call_text(case)}: fewer sizes than dims, {words.shape(x.shape)} has {x.dim()}", f"{case.name}: fewer sizes than dims of {words.shape(x.shape)}")
+    if case.name in ("expand", "repeat", "expand_as") and (
+        "Number of dimensions" in case.torch or "number of sizes" in case.torch
+    ):
+        message = words.fit(
+            f"{_call_text(case)}: fewer sizes than dims, {words.shape(x.shape)} has {x.dim()}",
+            f"{case.name}: fewer sizes than dims of {words.shape(x.shape)}",
+        )
         return Mistake("expand-size", message, tensor=x, expected=int(x.dim()), given=len(_sizes(case)))
     return None
 
@@ -126,12 +169,19 @@ def rearrange(case: Case) -> Optional[Mistake]:
     size = re.search(r"Input tensor shape: torch\.Size\(\[([\d, ]*)\]\)", case.torch)
     shape = f"[{size.group(1)}]" if size else "the tensor"
     reason = case.torch.strip().splitlines()[-1].strip().rstrip(".")
-    message = words.fit(f"'{pattern}' does not fit {shape}: {reason}", f"'{pattern}' does not fit {shape}", f"pattern does not fit {shape}: {reason}", f"pattern does not fit {shape}")
+    message = words.fit(
+        f"'{pattern}' does not fit {shape}: {reason}",
+        f"'{pattern}' does not fit {shape}",
+        f"pattern does not fit {shape}: {reason}",
+        f"pattern does not fit {shape}",
+    )
     return Mistake("reshape-numel", message)
 
 
 def _unflatten(case: Case, x: Any, head: str) -> Optional[Mistake]:
-    match = re.search(r"Provided sizes \[([\d, -]+)\] don't multiply up to the size of dim (-?\d+) \((\d+)\)", case.torch)
+    match = re.search(
+        r"Provided sizes \[([\d, -]+)\] don't multiply up to the size of dim (-?\d+) \((\d+)\)", case.torch
+    )
     if match is None:
         return None
     wanted = math.prod(int(n) for n in match.group(1).split(",") if int(n) != -1)

@@ -62,13 +62,13 @@ def _hidden(case: Case, x: Any, word: str) -> Optional[Mistake]:
         want, got = f"[{match.group(2)}]", f"[{match.group(3)}]"
         which = " cell state" if match.group(1) == "[1]" else " hidden state"
         message = words.fit(f"{word} expects{which} {want}, got {got}")
-        return Mistake("recurrent-hidden-state", message, case.layer, tensor=state)
+        return Mistake("recurrent-input-size", message, case.layer, tensor=state)
     if state is None:
         return None
     match = re.search(r"hx(?: and cx)? should also be (\d)-D but got (\(?[\d, -]+D?\)?)", case.torch)
     if match is not None or "hidden state" in case.torch or "hx" in case.torch or "stacked_rnn" in case.torch:
         message = words.fit(f"{word} expects hidden state {_state_form(case.layer, x)}, got {words.shape(state.shape)}")
-        return Mistake("recurrent-hidden-state", message, case.layer, tensor=state)
+        return Mistake("recurrent-input-size", message, case.layer, tensor=state)
     return None
 
 
@@ -134,7 +134,7 @@ def _multihead(case: Case, layer: Any) -> Optional[Mistake]:
             argument = "embed_dim" if layer._qkv_same_embed_dim else arguments[name]
             message, dim = words.within(head, *case.why(x, -1)), x.dim() - 1
             return Mistake(
-                "attention-width", message, layer, argument, sizes[name], int(x.shape[-1]), tensor=x, dim=dim
+                "attention-embed-dim", message, layer, argument, sizes[name], int(x.shape[-1]), tensor=x, dim=dim
             )
     return _attention_shapes(case, given, word, layer)
 
@@ -145,14 +145,16 @@ def _attention_shapes(case: Case, given: dict[str, Any], word: str, layer: Any) 
     if "mask" in case.torch and mask is not None:
         want = re.search(r"should be \(?([\d, ]+)\)?", case.torch)
         tail = f", expected [{want.group(1).strip(', ')}]" if want else ""
-        return Mistake("attention-shape", words.fit(f"{word}: mask is {words.shape(mask.shape)}{tail}"), layer, tensor=mask)
+        return Mistake(
+            "attention-embed-dim", words.fit(f"{word}: mask is {words.shape(mask.shape)}{tail}"), layer, tensor=mask
+        )
     if key is not None and value is not None and tuple(key.shape[:2]) != tuple(value.shape[:2]):
         message = f"{word}: key is {words.shape(key.shape)}, value {words.shape(value.shape)}"
-        return Mistake("attention-shape", words.fit(message), layer, tensor=key, other=value)
+        return Mistake("attention-embed-dim", words.fit(message), layer, tensor=key, other=value)
     if query is None or key is None:
         return None
     message = f"{word}: query is {words.shape(query.shape)}, key {words.shape(key.shape)}"
-    return Mistake("attention-shape", words.fit(message), layer, tensor=query, other=key)
+    return Mistake("attention-embed-dim", words.fit(message), layer, tensor=query, other=key)
 
 
 def _transformer(case: Case, layer: Any) -> Optional[Mistake]:
@@ -160,9 +162,7 @@ def _transformer(case: Case, layer: Any) -> Optional[Mistake]:
     if width is None or x is None or not x.dim() or int(x.shape[-1]) == width:
         return None
     message = words.within(f"{case.word()} expects width {width} (d_model), got {int(x.shape[-1])}", *case.why(x, -1))
-    return Mistake(
-        "attention-width", message, layer, "d_model", width, int(x.shape[-1]), tensor=x, dim=x.dim() - 1
-    )
+    return Mistake("attention-embed-dim", message, layer, "d_model", width, int(x.shape[-1]), tensor=x, dim=x.dim() - 1)
 
 
 def _dot_product(case: Case) -> Optional[Mistake]:
@@ -173,9 +173,9 @@ def _dot_product(case: Case) -> Optional[Mistake]:
         message = words.within(
             f"{head}: query and key widths differ, {sizes}", f" ({words.shape(query.shape)}, {words.shape(key.shape)})"
         )
-        return Mistake("attention-width", message, tensor=query, dim=query.dim() - 1, other=key)
+        return Mistake("attention-embed-dim", message, tensor=query, dim=query.dim() - 1, other=key)
     if key.dim() > 1 and value.dim() > 1 and int(key.shape[-2]) != int(value.shape[-2]):
         message = f"{head}: {int(key.shape[-2])} keys but {int(value.shape[-2])} values ({words.shape(value.shape)})"
-        return Mistake("attention-shape", words.fit(message), tensor=key, other=value)
+        return Mistake("attention-embed-dim", words.fit(message), tensor=key, other=value)
     message = f"{head}: query {words.shape(query.shape)} and key {words.shape(key.shape)} do not fit"
-    return Mistake("attention-shape", words.fit(message, f"{head}: shapes do not fit"), tensor=query, other=key)
+    return Mistake("attention-embed-dim", words.fit(message, f"{head}: shapes do not fit"), tensor=query, other=key)

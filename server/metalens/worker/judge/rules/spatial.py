@@ -42,7 +42,9 @@ def _collapse(case: Case) -> Optional[Mistake]:
             around = f"padding {pad}" if pad else "no padding"
             head = f"{word} would produce {name} 0: input {size}, {extent}, {around}"
             message = words.within(head, f" ({words.shape(x.shape)})")
-            return Mistake("spatial-collapse", message, layer, "padding", expected=k, given=size, tensor=x, dim=place)
+            return Mistake(
+                "spatial-collapse", message, layer, "kernel_size", expected=k, given=size, tensor=x, dim=place
+            )
     message = words.fit(f"{word} would produce an empty output from {words.shape(x.shape)}")
     return Mistake("spatial-collapse", message, layer, tensor=x)
 
@@ -63,7 +65,7 @@ def _setting(case: Case, name: str) -> Any:
         order = {"padding": 4, "dilation": 5}
         weight = args[1] if len(args) > 1 else None
         if name == "kernel_size":
-            return tuple(weight.shape[2:]) if hasattr(weight, "shape") else None
+            return tuple(weight.shape[2:]) if weight is not None else None
     else:
         order = {"kernel_size": 1, "padding": 3, "dilation": 4}
     place = order.get(name, len(args))

@@ -1,0 +1,85 @@
+"""`embed_dim` that `num_heads` does not divide: another number of heads, or another width."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import Optional
+
+from metalens.protocol.messages import Fix
+from metalens.worker.judge.case import Case, Mistake
+from metalens.worker.judge.repair.edits import failing_call, fix, is_literal, literal
+from metalens.worker.judge.repair.sizes import change_value
+from metalens.worker.judge.source import Source, source_of
+
+_NAMES = ("num_heads", "n_heads", "nhead", "n_head", "heads")
+
+
+def divided(case: Case, mistake: Mistake) -> Iterator[Fix]:
+    """num_heads changed to a divisor, embed_dim to a multiple, where they were written."""
+    called, width, heads = failing_call(case), mistake.given, mistake.expected
+    if called is None or not width or not heads:
+        return
+    source, call = called
+    places = (
+        ("num_heads", 1, heads, near_divisors(width, heads)),
+        ("embed_dim", 0, width, near_multiples(width, heads)),
+    )
+    for name, place, old, wanted in places:
+        node = _argument(call, name, place)
+        if node is None:
+            continue
+        for new in wanted:
+            if is_literal(node):
+                yield fix(f"Change {name} to {new}", source.replace(node, str(new)))
+            else:
+                yield from change_value(case, source, node, old, new)
+                yield from _at_callers(case, source, node, old, new)
+                yield fix(f"Change {name} to {new}", source.replace(node, str(new)))
+
+
+def near_divisors(width: int, heads: int) -> tuple[int, ...]:
+    """The two divisors of `width` that are nearest to `heads`."""
+    return tuple(sorted((n for n in range(2, width + 1) if width % n == 0), key=lambda n: abs(n - heads))[:2])
+
+
+def near_multiples(width: int, heads: int) -> tuple[int, ...]:
+    """The multiple of `heads` that is nearest to `width`."""
+    return (max(heads, round(width / heads) * heads),)
+
+
+def _argument(call: ast.Call, name: str, place: int) -> Optional[ast.expr]:
+    for keyword in call.keywords:
+        if (
+            keyword.arg == name
+            or (name == "num_heads" and keyword.arg in _NAMES)
+            or (name == "embed_dim" and keyword.arg == "d_model")
+        ):
+            return keyword.value
+    return call.args[place] if len(call.args) > place else None
+
+
+def _at_callers(case: Case, source: Source, node: ast.expr, old: int, new: int) -> Iterator[Fix]:
+    """A parameter of the constructor: the frames around the failure are the calls that passed it."""
+    if not isinstance(node, ast.Name):
+        return
+    name = node.id
+    scope = source.function_at(node.lineno - 1)
+    for frame in reversed(case.failure.frames[:-1]):
+        outer = source_of(case.facts, frame.location.file)
+        call = outer.call_at(frame.location.range)
+        if scope is None or call is None:
+            return
+        names = [a.arg for a in (*scope.args.posonlyargs, *scope.args.args) if a.arg != "self"]
+        passed = next((k.value for k in call.keywords if k.arg == name), None)
+        if passed is None and name in names and names.index(name) < len(call.args):
+            passed = call.args[names.index(name)]
+        if passed is None:
+            return
+        if literal(passed) == old:
+            yield fix(f"Change {name} to {new} in line {passed.lineno}", outer.replace(passed, str(new)))
+            return
+        yield from change_value(case, outer, passed, old, new)
+        if not isinstance(passed, ast.Name):
+            return
+        name, scope = passed.id, outer.function_at(passed.lineno - 1)

@@ -1,0 +1,374 @@
+"""Repairs of operations: products, cat, view, broadcasting, dimensions, dtypes and ranks."""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+from collections.abc import Iterator
+from typing import Any, Optional
+
+from torch import nn
+
+from metalens.protocol.messages import Fix
+from metalens.worker.judge import torchkind, words
+from metalens.worker.judge.case import Case, Mistake, layer_word
+from metalens.worker.judge.definitions import slot_of
+from metalens.worker.judge.repair.edits import (
+    add_keyword,
+    chain,
+    failing_call,
+    fix,
+    layer_call,
+    literal,
+)
+from metalens.worker.judge.repair.widths import resize
+from metalens.worker.judge.rules.products import operand_nodes
+from metalens.worker.judge.source import Source, source_of
+from metalens.worker.judge.unpacking import unpacking_of
+
+
+def product(case: Case, mistake: Mistake) -> Iterator[Fix]:
+    """A factor transposed, or the inner size changed on either side."""
+    a, b = mistake.tensor, mistake.other
+    source, nodes = source_of(case.facts, case.location.file), operand_nodes(case.node())
+    if a is None or b is None or not a.dim() or not b.dim():
+        return
+    if len(nodes) >= 2 and case.name != "einsum" and a.dim() > 1 and b.dim() > 1:
+        left, right = nodes[-2:]
+        if a.shape[-1] == b.shape[-1]:
+            yield _transposed(source, right)
+        if a.shape[-2] == b.shape[-2]:
+            yield _transposed(source, left)
+    sizes = (int(a.shape[mistake.dim]), int(b.shape[mistake.other_dim]))
+    for tensor, dim, wanted in ((b, mistake.other_dim, sizes[0]), (a, mistake.dim, sizes[1])):
+        yield from resize(case, tensor, dim, wanted)
+
+
+def cat(case: Case, mistake: Mistake) -> Iterator[Fix]:
+    """Another dimension to join on; another size on either side."""
+    tensors, called = case.tensors, failing_call(case)
+    same_rank = all(t.dim() == tensors[0].dim() for t in tensors)
+    if same_rank and called is not None and case.name in ("cat", "concat", "concatenate"):
+        source, call = called
+        for dim in range(tensors[0].dim() - 1, -1, -1):
+            if all(_equal_but(tensors[0], t, dim) for t in tensors[1:]):
+                yield _with_dim(source, call, dim)
+    if mistake.other is not None and same_rank and mistake.expected and mistake.given:
+        yield from broadcasted(case, mistake)
+
+
+def broadcasted(case: Case, mistake: Mistake) -> Iterator[Fix]:
+    """One side of an elementwise operation made to fit the other."""
+    left, right = mistake.other, mistake.tensor
+    if left is None or right is None:
+        return
+    back = mistake.dim - right.dim()
+    nodes, source = operand_nodes(case.node()), source_of(case.facts, case.location.file)
+    if len(nodes) == 2:
+        for node, tensor, other in ((nodes[1], right, left), (nodes[0], left, right)):
+            suffix = _fitting(tensor, other)
+            if suffix:
+                yield fix(f"Use {_shown(source, node)}{suffix}", chain(source, node, suffix))
+    sides = ((right, left), (left, right))
+    for tensor, other in sides:
+        yield from _same_space(case, tensor, tensor.dim() + back, int(other.shape[back]))
+    # What a layer sets comes before what the caller passed.
+    for tensor, other in sorted(sides, key=lambda side: case.lineage(side[0], back).is_factory):
+        yield from resize(case, tensor, tensor.dim() + back, int(other.shape[back]))
+
+
+def compared(case: Case, mistake: Mistake) -> Iterator[Fix]:
+    """Prediction and target of a loss brought to the same shape."""
+    prediction, target = mistake.tensor, mistake.other
+    nodes = _arguments(case)
+    if prediction is None or target is None:
+        return
+    if len(nodes) >= 2:
+        for (source, node), tensor, other in ((nodes[0], prediction, target), (nodes[1], target, prediction)):
+            if tensor.dim() == other.dim() + 1 and int(tensor.shape[-1]) == 1:
+                yield fix(f"Use {_shown(source, node)}.squeeze(-1)", chain(source, node, ".squeeze(-1)"))
+            if tensor.dim() + 1 == other.dim() and int(other.shape[-1]) == 1:
+                yield fix(f"Use {_shown(source, node)}.unsqueeze(-1)", chain(source, node, ".unsqueeze(-1)"))
+    if prediction.dim() == target.dim():
+        for dim, (left, right) in enumerate(zip(prediction.shape, target.shape)):
+            if left != right:
+                yield from resize(case, prediction, dim, int(right))
+                yield from resize(case, target, dim, int(left))
+
+
+def reshaped(case: Case, mistake: Mistake) -> Iterator[Fix]:
+    """view and reshape: the right number, -1, flatten; reshape where view cannot."""
+    called, x = failing_call(case), mistake.tensor
+    if called is None or x is None or not isinstance(called[1].func, ast.Attribute):
+        return
+    source, call = called
+    function = call.func
+    assert isinstance(function, ast.Attribute)
+    owner = source.slice(source.range_of(function.value))
+    if mistake.code == "view-contiguity":
+        text = source.slice(source.range_of(call))[len(source.slice(source.range_of(function))) :]
+        yield fix("Use reshape", source.replace(call, f"{owner}.reshape{text}"))
+        return
+    nodes = _size_nodes(call)
+    values = _sizes(case)
+    if len(nodes) != len(values) or not values:
+        return
+    total = math.prod(int(n) for n in x.shape)
+    if len(values) == 2 and "\n" not in owner:
+        yield fix("Use flatten(1)", source.replace(call, f"{owner}.flatten(1)"))
+    for place in range(len(values) - 1, -1, -1):
+        others = math.prod(value for i, value in enumerate(values) if i != place)
+        if -1 in values and values[place] != -1:
+            continue
+        if others > 0 and total % others == 0 and total // others != values[place] and values[place] != -1:
+            yield fix(
+                f"Change {source.text_of(nodes[place])} to {total // others}",
+                source.replace(nodes[place], str(total // others)),
+            )
+            yield fix(f"Change {source.text_of(nodes[place])} to -1", source.replace(nodes[place], "-1"))
+
+
+def counted(case: Case, mistake: Mistake) -> Iterator[Fix]:
+    """The number of names, pieces, axes, or a dimension that does not exist."""
+    found = unpacking_of(case.failure, case.facts)
+    source = source_of(case.facts, case.location.file)
+    if found is not None:
+        value = found.statement.value
+        if (
+            isinstance(value, ast.Call)
+            and isinstance(value.func, ast.Attribute)
+            and value.func.attr in ("chunk", "tensor_split")
+        ):
+            for node in value.args:
+                if literal(node) is not None and literal(node) == found.values:
+                    yield fix(f"Make {found.names} chunks", source.replace(node, str(found.names)))
+        target = found.statement.targets[0]
+        if found.shape is not None and isinstance(target, (ast.Tuple, ast.List)) and len(found.shape) > found.names:
+            text = source.text_of(target)
+            yield fix(
+                f"Unpack {len(found.shape)} dims",
+                source.replace(target, text + ", _" * (len(found.shape) - found.names)),
+            )
+        return
+    called = failing_call(case)
+    if called is None or mistake.tensor is None or mistake.code != "dim-range":
+        return
+    for node in (*called[1].args, *(keyword.value for keyword in called[1].keywords)):
+        if literal(node) == mistake.given:
+            for dim in (mistake.expected, -1):
+                if dim is not None:
+                    yield fix(f"Use dim {dim}", source.replace(node, str(dim)))
+
+
+def retyped(case: Case, mistake: Mistake) -> Iterator[Fix]:
+    """`.float()` or `.long()` on the operand of the wrong dtype."""
+    called = layer_call(case)
+    suffix = ".float()"
+    if mistake.code == "index-dtype":
+        suffix = ".long()"
+    weight = getattr(mistake.layer, "weight", None)
+    if mistake.code == "dtype-mismatch" and weight is not None:
+        kind = words.dtype(weight.dtype)
+        suffix = {"f32": ".float()", "f16": ".half()", "bf16": ".bfloat16()", "f64": ".double()"}.get(
+            kind, f".to({weight.dtype})"
+        )
+    if mistake.argument == "target" and mistake.other is not None:
+        suffix = ".float()" if "float" in mistake.message.split("targets")[0] else ".long()"
+        nodes = _arguments(case)
+        if len(nodes) > 1:
+            yield fix(f"Use {nodes[1][0].text_of(nodes[1][1])}{suffix}", chain(*nodes[1], suffix))
+        return
+    if called is not None:
+        name = _shown(called.source, called.argument)
+        yield fix(f"Use {name}{suffix}", chain(called.source, called.argument, suffix))
+        return
+    nodes = _arguments(case)
+    if nodes and torchkind.is_integral(case.tensors[0].dtype):
+        yield fix(f"Use {_shown(*nodes[0])}{suffix}", chain(*nodes[0], suffix))
+
+
+def ranked(case: Case, mistake: Mistake) -> Iterator[Fix]:
+    """The layer for as many dimensions as there are, or a dimension added or removed at the call."""
+    x, layer = mistake.tensor, mistake.layer
+    if x is None or layer is None:
+        return
+    built = case.facts.built_of(layer)
+    digit = {2: "1", 3: "1", 4: "2", 5: "3"}.get(int(x.dim()))
+    if built is not None and built.location is not None and digit and torchkind.is_batch_norm(layer):
+        source = source_of(case.facts, built.location.file)
+        call = source.call_at(built.location.range)
+        name = source.text_of(call.func) if call is not None else ""
+        if call is not None and re.search(r"[123]d$", name):
+            new = f"{name[:-2]}{digit}d"
+            yield fix(f"Use {new} for {layer_word(case, layer)}", source.replace(call.func, new))
+    called = layer_call(case)
+    if called is None or mistake.expected is None:
+        return
+    suffixes = [".unsqueeze(0)", ".unsqueeze(1)"] if x.dim() < mistake.expected else []
+    if x.dim() > mistake.expected:
+        suffixes = [f".squeeze({i})" for i, size in enumerate(x.shape) if int(size) == 1][:2]
+        suffixes += [".flatten(1)"] if mistake.expected == 2 else []
+    for suffix in suffixes:
+        name = _shown(called.source, called.argument)
+        yield fix(f"Use {name}{suffix}", chain(called.source, called.argument, suffix))
+
+
+def hidden_state(case: Case, mistake: Mistake) -> Iterator[Fix]:
+    """num_layers, the missing dimension of a state, or batch_first."""
+    state, layer = mistake.tensor, mistake.layer
+    if mistake.expected is not None:
+        yield from batch_first(case, mistake)
+        return
+    slot = slot_of(case.facts, layer, "num_layers")
+    if state is None or slot is None or not hasattr(layer, "num_layers"):
+        return
+    ways = 2 if layer.bidirectional else 1
+    if state.dim() == 3 and int(state.shape[0]) % ways == 0 and int(state.shape[0]) // ways != layer.num_layers:
+        count = int(state.shape[0]) // ways
+        if slot.node is None:
+            yield fix(
+                f"Add num_layers={count} to {layer_word(case, layer)}",
+                add_keyword(slot.source, slot.call, f"num_layers={count}"),
+            )
+        else:
+            yield fix(
+                f"Change num_layers of {layer_word(case, layer)} to {count}", slot.source.replace(slot.node, str(count))
+            )
+    called = layer_call(case)
+    if called is not None and state.dim() == 2 and len(called.call.args) > 1:
+        node = called.call.args[1]
+        if not isinstance(node, (ast.Tuple, ast.List, ast.Starred)):
+            yield fix(f"Use {_shown(called.source, node)}.unsqueeze(0)", chain(called.source, node, ".unsqueeze(0)"))
+    yield from batch_first(case, mistake)
+
+
+def batch_first(case: Case, mistake: Mistake) -> Iterator[Fix]:
+    """The other order of batch and time."""
+    layer = mistake.layer
+    slot = slot_of(case.facts, layer, "batch_first")
+    if slot is None or not hasattr(layer, "batch_first"):
+        return
+    wanted = not layer.batch_first
+    if slot.node is None:
+        yield fix(
+            f"Add batch_first={wanted} to {layer_word(case, layer)}",
+            add_keyword(slot.source, slot.call, f"batch_first={wanted}"),
+        )
+    else:
+        yield fix(f"Set batch_first={wanted} on {layer_word(case, layer)}", slot.source.replace(slot.node, str(wanted)))
+
+
+def _transposed(source: Source, node: ast.expr) -> Fix:
+    suffix = ".transpose(-2, -1)"
+    return fix(f"Use {_shown(source, node)}{suffix}", chain(source, node, suffix))
+
+
+def _shown(source: Source, node: ast.expr) -> str:
+    text = source.text_of(node)
+    return text if len(text) <= 24 else "…"
+
+
+def _equal_but(left: Any, right: Any, dim: int) -> bool:
+    return all(a == b for i, (a, b) in enumerate(zip(left.shape, right.shape)) if i != dim)
+
+
+def _with_dim(source: Source, call: ast.Call, dim: int) -> Fix:
+    title = f"Join on dim {dim}"
+    for keyword in call.keywords:
+        if keyword.arg in ("dim", "axis"):
+            return fix(title, source.replace(keyword.value, str(dim)))
+    if len(call.args) > 1:
+        return fix(title, source.replace(call.args[1], str(dim)))
+    return fix(title, add_keyword(source, call, f"dim={dim}"))
+
+
+def _fitting(tensor: Any, other: Any) -> str:
+    """A method after which `tensor` broadcasts with `other`; "" if none of the usual ones does."""
+    shape, wanted = [int(n) for n in tensor.shape], [int(n) for n in other.shape]
+    if len(shape) == len(wanted) and len(shape) > 1:
+        swapped = [*shape[:-2], shape[-1], shape[-2]]
+        if swapped == wanted:
+            return ".transpose(-2, -1)"
+    if len(shape) == 4 and len(wanted) == 3 and [shape[0], shape[2] * shape[3], shape[1]] == wanted:
+        return ".flatten(2).transpose(1, 2)"
+    for place in range(len(shape) + 1):
+        grown = [*shape[:place], 1, *shape[place:]]
+        if len(shape) < len(wanted) and _broadcasts(grown, wanted):
+            return f".unsqueeze({place})"
+    if len(shape) == 1 and len(wanted) == 4 and shape[0] == wanted[1]:
+        return ".view(1, -1, 1, 1)"
+    if len(shape) == 2 and len(wanted) == 4 and shape[1] == wanted[1]:
+        return "[:, :, None, None]"
+    return ""
+
+
+def _broadcasts(left: list[int], right: list[int]) -> bool:
+    return all(a == b or 1 in (a, b) for a, b in zip(reversed(left), reversed(right)))
+
+
+def _same_space(case: Case, tensor: Any, dim: int, wanted: int) -> Iterator[Fix]:
+    """Padding with which the convolution behind `tensor` gives the wanted height, width or length."""
+    for step in case.lineage(tensor, dim).steps:
+        layer = step.origin.module
+        if not torchkind.is_conv(layer) or torchkind.is_transposed(layer) or not step.origin.inputs:
+            continue
+        place = dim - (tensor.dim() - len(layer.kernel_size))
+        if place < 0 or step.tensor.dim() != tensor.dim():
+            return
+        size, kernel = int(step.origin.inputs[0].shape[dim]), layer.kernel_size[place]
+        stride, spread = layer.stride[place], layer.dilation[place]
+        for padding in range(0, spread * kernel + 1):
+            if (size + 2 * padding - spread * (kernel - 1) - 1) // stride + 1 == wanted:
+                yield from _padded(case, layer, padding)
+                return
+        return
+
+
+def _padded(case: Case, layer: Any, padding: int) -> Iterator[Fix]:
+    slot = slot_of(case.facts, layer, "padding")
+    if slot is None:
+        return
+    word = layer_word(case, layer)
+    if slot.node is None:
+        yield fix(f"Add padding={padding} to {word}", add_keyword(slot.source, slot.call, f"padding={padding}"))
+    else:
+        yield fix(f"Change padding of {word} to {padding}", slot.source.replace(slot.node, str(padding)))
+
+
+def collapsed(case: Case, mistake: Mistake) -> Iterator[Fix]:
+    """Padding, or a kernel no larger than its input; or a larger input."""
+    layer = mistake.layer
+    if layer is not None and mistake.expected and mistake.given is not None:
+        if torchkind.is_conv(layer):
+            yield from _padded(case, layer, mistake.expected // 2)
+        slot = slot_of(case.facts, layer, "kernel_size")
+        if slot is not None and slot.node is not None and mistake.given > 0:
+            yield fix(
+                f"Change kernel_size of {layer_word(case, layer)} to {mistake.given}",
+                slot.source.replace(slot.node, str(mistake.given)),
+            )
+        if isinstance(layer, (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)) and slot is not None:
+            yield fix(
+                f"Add ceil_mode=True to {layer_word(case, layer)}",
+                add_keyword(slot.source, slot.call, "ceil_mode=True"),
+            )
+
+
+def _size_nodes(call: ast.Call) -> list[ast.expr]:
+    if len(call.args) == 1 and isinstance(call.args[0], (ast.Tuple, ast.List)):
+        return list(call.args[0].elts)
+    return [] if any(isinstance(arg, ast.Starred) for arg in call.args) else list(call.args)
+
+
+def _sizes(case: Case) -> list[int]:
+    values = list(case.failure.args[1:])
+    if len(values) == 1 and isinstance(values[0], (list, tuple)):
+        values = list(values[0])
+    return [int(value) for value in values] if all(isinstance(value, int) for value in values) else []
+
+
+def _arguments(case: Case) -> list[tuple[Source, ast.expr]]:
+    source = source_of(case.facts, case.location.file)
+    node: Optional[ast.AST] = case.node()
+    return [(source, operand) for operand in operand_nodes(node)] if node is not None else []
