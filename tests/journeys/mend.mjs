@@ -18,6 +18,7 @@ await travel(async (user) => {
   seen.problems = await user.problems("layer2");
   await user.run("View: Toggle Primary Side Bar Visibility");
   seen.errorHover = await user.hover("self.layer2(x)", "layer2", "layer2 expects 30");
+  await user.enlargeHover(80);
   await user.photograph("squiggle-and-hover");
 
   seen.fixes = await user.fix("self.layer2(x)", "layer2", "in_features of layer2");

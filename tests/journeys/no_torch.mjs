@@ -5,7 +5,7 @@ await travel(async (user) => {
   const seen = {};
 
   await user.open("mismatch.py");
-  seen.status = await user.status("torch");
+  seen.status = await user.status("no torch");
   await user.photograph("no-torch");
   seen.squiggles = await user.squiggles();
   await user.page.locator(".notification-toast").first().waitFor();

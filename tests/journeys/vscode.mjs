@@ -13,11 +13,11 @@ const quietSettings = {
   "breadcrumbs.enabled": false,
   "chat.disableAIFeatures": true,
   "editor.accessibilitySupport": "off",
-  "editor.fontSize": 16,
+  "editor.fontSize": 14,
   "editor.hideCursorInOverviewRuler": true,
   "editor.hover.above": false,
   "editor.hover.delay": 100,
-  "editor.lineHeight": 26,
+  "editor.lineHeight": 22,
   "editor.minimap.enabled": false,
   "editor.occurrencesHighlight": "off",
   "editor.overviewRulerBorder": false,
@@ -35,6 +35,7 @@ const quietSettings = {
   "workbench.activityBar.location": "hidden",
   "workbench.colorTheme": "Default Dark Modern",
   "workbench.editor.editorActionsLocation": "hidden",
+  "workbench.editor.enablePreviewFromQuickOpen": true,
   "workbench.enableExperiments": false,
   "workbench.layoutControl.enabled": false,
   "workbench.secondarySideBar.defaultVisibility": "hidden",
@@ -55,7 +56,7 @@ export async function travel(journey) {
     args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
   });
   try {
-    const page = await browser.newPage({ viewport: { width: 1200, height: 700 }, deviceScaleFactor: 2 });
+    const page = await browser.newPage({ viewport: { width: 1080, height: 720 }, deviceScaleFactor: 2 });
     page.setDefaultTimeout(DEADLINE_MS);
     await page.goto(`${server.address}/?folder=${encodeURIComponent(place.workspace)}`);
     await page.locator(".monaco-workbench").waitFor();
@@ -141,6 +142,19 @@ class User {
     return hover.innerText();
   }
 
+  /** Drags the lower edge of the hover that is shown, so that more of it can be read. */
+  async enlargeHover(pixels) {
+    const edge = await this.page.locator(".monaco-resizable-hover .orthogonal-edge-south").first().boundingBox();
+    const x = edge.x + edge.width / 2;
+    const y = edge.y + edge.height / 2;
+    await this.page.mouse.move(x, y - 30, { steps: 8 });
+    await this.page.mouse.move(x, y, { steps: 4 });
+    await this.page.mouse.down();
+    await this.page.mouse.move(x, y + pixels, { steps: 8 });
+    await this.page.mouse.up();
+    await this.page.mouse.move(x, y - 30, { steps: 8 });
+  }
+
   async squiggle() {
     await this.page.locator(".squiggly-error").first().waitFor();
   }
@@ -201,7 +215,7 @@ class User {
     await item.waitFor();
     const hover = this.page.locator(".hover-language-status", { hasText: expected }).first();
     await until(async () => {
-      await this.page.mouse.move(600, 350);
+      await this.page.mouse.move(540, 360);
       await item.hover();
       return hover.waitFor({ timeout: 2_000 }).then(
         () => true,
