@@ -160,7 +160,7 @@ def test_a_probed_input_says_that_it_is_one():
     assert [lens.text for lens in lenses(result)] == snapshot(["325 params · 1.3 KiB · works for x [B, 10] → [B, 5]"])
     last = text_at(result, MLP, "class |Net").splitlines()[-1]
     assert last == snapshot(
-        "<sub>built as Net() from line 18 · input x [B, 10] from a size that works · torch 2.13.0 · meta, no memory used</sub>"
+        "<sub>built as Net() from line 18 · input x [B, 10] from a size that works · torch 2.13.0 · meta, no memory used</sub>"  # noqa: E501
     )
 
 

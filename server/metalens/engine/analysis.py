@@ -8,16 +8,18 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from metalens.engine.lines import shift_between
-from metalens.engine.result import Model, Result, explained, merge
+from metalens.engine.result import Model, Result, context_rank, merge
 from metalens.engine.verify import verify
 from metalens.plan.plan import Plan
-from metalens.protocol.messages import Crash, Finding, Report, Run
+from metalens.protocol.messages import Context, Crash, Finding, Report, Run
 from metalens.protocol.values import Location
 
 Runner = Callable[[Run], Awaitable[Report | Crash]]
 Texts = Callable[[str], str]
 
 _Key = tuple[str, Location]
+
+_NO_EVIDENCE = (True, 99, 99, 99)
 
 
 @dataclass
@@ -117,11 +119,8 @@ class Analysis:
     def _carried(self, result: Result) -> Result:
         if self.previous is None or len(self.answers) == len(self.plan.runs):
             return result
-        known = {model.cls.qualname: model.contexts for model in self.previous.models if explained(model)}
-        models = tuple(
-            model if explained(model) else Model(model.cls, known.get(model.cls.qualname, model.contexts))
-            for model in result.models
-        )
+        known = {model.cls.qualname: model.contexts for model in self.previous.models}
+        models = tuple(Model(m.cls, min(m.contexts, known.get(m.cls.qualname, ()), key=_rank)) for m in result.models)
         present = {_key(finding) for finding in result.findings}
         kept = [finding for finding in self._moved_foreign() if _key(finding) not in present]
         return replace(result, models=models, findings=(*result.findings, *kept))
@@ -138,6 +137,11 @@ class Analysis:
         own = self.answers.get(0)
         found = {_key(finding) for finding in own.findings} if isinstance(own, Report) else set()
         return tuple(finding for finding in final.findings if _key(finding) not in found)
+
+
+def _rank(contexts: tuple[Context, ...]) -> tuple[bool, int, int, int]:
+    """Of equally good evidence the newer is taken, which stands first where this is used."""
+    return context_rank(contexts[0]) if contexts else _NO_EVIDENCE
 
 
 def _key(finding: Finding) -> _Key:

@@ -84,6 +84,13 @@ def grade_rank(grade: str) -> int:
     return _GRADES.index(grade) if grade in _GRADES else len(_GRADES)
 
 
+def context_rank(context: Context) -> tuple[bool, int, int, int]:
+    """The smaller, the better the evidence: something was seen at all, grade, status, source."""
+    status = _STATUSES.index(context.status) if context.status in _STATUSES else len(_STATUSES)
+    source = max(_source_rank(context.arguments), _source_rank(context.inputs))
+    return context.status == "skipped", grade_rank(context.grade), status, source
+
+
 def _file_of(plan: Plan) -> str:
     if plan.classes:
         return plan.classes[0].file
@@ -92,7 +99,7 @@ def _file_of(plan: Plan) -> str:
 
 def _contexts_of(cls: ModuleClass, contexts: Iterable[Context]) -> tuple[Context, ...]:
     own = [c for c in contexts if (c.file, c.qualname) == (cls.file, cls.qualname) and c.line in (cls.line, UNTOLD)]
-    own.sort(key=_context_rank)
+    own.sort(key=context_rank)
     kept: list[Context] = []
     for context in own:
         superseded = context.status in ("instantiated", "skipped") and any(
@@ -102,12 +109,6 @@ def _contexts_of(cls: ModuleClass, contexts: Iterable[Context]) -> tuple[Context
         if not superseded and not any(_same_evidence(context, other) for other in kept):
             kept.append(context)
     return tuple(kept)
-
-
-def _context_rank(context: Context) -> tuple[bool, int, int, int]:
-    status = _STATUSES.index(context.status) if context.status in _STATUSES else len(_STATUSES)
-    source = max(_source_rank(context.arguments), _source_rank(context.inputs))
-    return context.status == "skipped", grade_rank(context.grade), status, source
 
 
 def _source_rank(evidence: Evidence | None) -> int:
@@ -156,7 +157,7 @@ def _trace(file: str, reports: Sequence[Report]) -> Trace | None:
 
 
 def _report_rank(file: str, report: Report) -> tuple[bool, int, int, int]:
-    return min((_context_rank(c) for c in report.contexts if c.file == file), default=(True, len(_GRADES), 0, 0))
+    return min((context_rank(c) for c in report.contexts if c.file == file), default=(True, len(_GRADES), 0, 0))
 
 
 def _problem(file: str, reports: Sequence[Report | Crash]) -> str:

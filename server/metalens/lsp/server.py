@@ -141,8 +141,8 @@ def _add_commands(server: MetalensServer) -> None:
             await server.session.restart_worker()
 
     @server.feature(DEBUG_INFORMATION)
-    def debug(params: object) -> str:
-        return debug_information(server.session)
+    def debug(ls: MetalensServer, params: object) -> str:
+        return debug_information(ls.session)
 
 
 def _root(params: types.InitializeParams) -> Path | None:

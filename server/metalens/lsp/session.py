@@ -31,6 +31,7 @@ from metalens.workspace.interpreters import Interpreter, NoInterpreter, choose_i
 from metalens.workspace.settings import Settings, read_settings
 
 NOT_TRUSTED = "not run: this workspace is not trusted"
+QUIET = 0.1
 SWITCHED_OFF = "not run: switched off in the settings"
 
 log = logging.getLogger(__name__)
@@ -52,6 +53,7 @@ class Session:
     interpreter: Interpreter | None = None
     _uris: dict[str, str] = field(default_factory=dict)
     _lenses: dict[str, tuple[Lens, ...]] = field(default_factory=dict)
+    _telling: asyncio.TimerHandle | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     # ------------------------------------------------------------ life
@@ -207,12 +209,12 @@ class Session:
 
     def state(self, state: WorkerState, detail: str) -> None:
         """The worker's state changed."""
-        log.info("worker %s%s", state.name.lower(), f": {detail}" if detail else "")
+        at_work = state in (WorkerState.READY, WorkerState.BUSY)
+        log.log(logging.DEBUG if at_work else logging.INFO, "worker %s %s", state.value, detail)
         self.status.state = state
         if state is WorkerState.STARTING:
             self.client.begin("Metalens: importing torch")
-        elif state in (WorkerState.READY, WorkerState.BUSY):
-            self.status.fault = ""
+        elif at_work:
             self.client.end("torch is ready")
         elif state is WorkerState.FAILED:
             self.client.end(detail)
@@ -294,6 +296,12 @@ class Session:
         return self.workspace.version(file) if self.workspace else None
 
     def _show_status(self) -> None:
+        """Tell it once things are quiet for a moment: a key stroke is many runs, and nobody reads that fast."""
+        if self._telling is None:
+            self._telling = asyncio.get_running_loop().call_later(QUIET, self._tell_status)
+
+    def _tell_status(self) -> None:
+        self._telling = None
         health, message, quiescent = self.status.summary(self.results.values())
         self.client.status(health, message, quiescent=quiescent)
 
