@@ -24,4 +24,4 @@ def perform(run: Run) -> Report:
 
 
 if __name__ == "__main__":
-    serve(Work(lambda: "", lambda: Loaded("no torch", perform)), __file__, sys.argv[1:])
+    serve(Work(lambda: "", lambda: Loaded("no torch", perform, lambda: None)), __file__, sys.argv[1:])

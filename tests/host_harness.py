@@ -70,7 +70,7 @@ class Host:
 
     async def settled(self) -> None:
         """Wait until only the processes are there that serve when nothing is to be done."""
-        await until(lambda: len(self.processes()) == (1 if self.fork else 3))
+        await until(lambda: len(self.processes()) == (2 if self.fork else 3))
 
 
 @contextlib.asynccontextmanager

@@ -11,9 +11,12 @@ from pathlib import Path
 import pytest
 
 from host_harness import error, hosting, result
-from metalens.worker.host import containment, seccomp
+from metalens.worker.host import containment, landlock, seccomp
 
 pytestmark = pytest.mark.skipif("sys.platform != 'linux'", reason="tries what Linux forbids")
+needs_kernel = pytest.mark.skipif(
+    not (seccomp.available() and landlock.version()), reason="the kernel has no Landlock or no filters"
+)
 
 # Python code that must raise PermissionError; `file`, `folder` and `port` are given.
 ATTEMPTS = {
@@ -154,7 +157,7 @@ async def test_attempts_through_python(host, precious, listener):
         await host.settled()
 
 
-@pytest.mark.skipif("not seccomp.available() or not landlock.version()", reason="the kernel has no such layers")
+@needs_kernel
 async def test_attempts_past_python(host, precious, listener):
     given = f"file, folder = {str(precious).encode()!r}, {str(precious.parent).encode()!r}"
     start = f"import ctypes, os, platform\n{given}\nlibc = ctypes.CDLL(None, use_errno=True)\n"
@@ -219,7 +222,7 @@ def run_in_room(layers: str, attempt: str) -> str:
 
 
 @pytest.mark.parametrize("layer", ["audit", "landlock", "seccomp", "landlock seccomp"])
-@pytest.mark.skipif("not seccomp.available() or not landlock.version()", reason="the kernel has no such layers")
+@needs_kernel
 def test_each_layer_alone_refuses_to_write(layer, precious):
     assert run_in_room(layer, f"open({str(precious)!r}, 'w')") == "refused"
     assert run_in_room(layer, f"os.unlink({str(precious)!r})") == "refused"

@@ -23,7 +23,7 @@ CRASHES = {
     "abort": ("import os; os.abort()", "signal"),
     "segfault": ("import ctypes; ctypes.string_at(0)", "signal"),
     "SIGTERM to itself": ("import os, signal; os.kill(os.getpid(), signal.SIGTERM)", "signal"),
-    "alarm": ("import signal\nsignal.alarm(1)\nwhile True: pass", "signal"),
+    "alarm": ("import signal\nsignal.setitimer(signal.ITIMER_REAL, 0.1)\nwhile True: pass", "signal"),
     "stops itself": ("import os, signal; os.kill(os.getpid(), signal.SIGSTOP)", "timeout"),
     "loop": ("while True: pass", "timeout"),
     "loop that catches all": (
@@ -107,7 +107,7 @@ async def check_undisturbed(host):
 @pytest.mark.parametrize("name", CRASHES)
 async def test_a_run_that_ends_badly(host, name):
     source, reasons = CRASHES[name]
-    crash = await host.do(source, timeout=1.0 if "timeout" in reasons else 10.0, memory=300)
+    crash = await host.do(source, timeout=0.5 if "timeout" in reasons else 10.0, memory=300)
     assert isinstance(crash, Crash), crash
     assert crash.reason in reasons.split(" or "), crash
     assert crash.detail.endswith(".") or crash.reason == "internal"

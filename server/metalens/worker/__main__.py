@@ -40,7 +40,7 @@ def _load() -> "Loaded":
     from metalens.worker.perform import perform, warm  # noqa: PLC0415 - these import torch, in their own way
 
     warm()
-    return Loaded(version, perform)
+    return Loaded(version, perform, warm)
 
 
 def _register_package() -> None:

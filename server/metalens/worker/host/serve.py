@@ -61,4 +61,4 @@ def _serve_forks(work: Work, script: str, requests: int, answers: int, started: 
         sys.stderr.write(f"runs are forked; contained by {', '.join(room.layers)}\n")
         sys.stderr.flush()
         write(answers, encode(Ready(loaded.torch, "fork", time.monotonic() - started)))
-        Zygote(loaded.perform, room, requests, answers).serve()
+        Zygote(loaded, room, requests, answers).serve()

@@ -20,10 +20,15 @@ BALLAST = 32 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Loaded:
-    """torch's version, and the function that does a run in a process where torch is warm and user code is contained."""
+    """What came of `load`.
+
+    `torch` is its version. `perform` does a run, in a process that is contained. `warm` does again what `load` did to
+    use torch once: a forked process calls it while it waits for its run.
+    """
 
     torch: str
     perform: Callable[[Run], Report]
+    warm: Callable[[], None]
 
 
 @dataclass(frozen=True)

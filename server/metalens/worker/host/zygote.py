@@ -1,55 +1,65 @@
 """The process that has torch imported and warm, and forks one child for each run.
 
 One thread, one loop, no user code. It reads requests, passes on what the children answer, and ends those that do not.
+When nothing is to be done, it forks the child of the next run ahead of time.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import selectors
 import signal
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Optional
 
 from metalens.protocol.codec import HEADER, ProtocolError, decode, encode
-from metalens.protocol.messages import Cancel, Crash, Report, Run, Shutdown
+from metalens.protocol.messages import Cancel, Crash, Run, Shutdown
 from metalens.worker.host import crashes
-from metalens.worker.host.child import be_child
+from metalens.worker.host.child import Pipes, be_child
 from metalens.worker.host.containment import Room
-from metalens.worker.host.frames import CHUNK, Frames, Tail, answers, with_output, write
+from metalens.worker.host.frames import CHUNK, SECRET, Frames, Tail, answers, with_output, write
 from metalens.worker.host.threads import count_threads
+from metalens.worker.host.work import Loaded
 
 # A child that closed its pipe without an answer is about to end, and has this long for it.
 ENDING = 0.5
 # How often children that were killed, or are about to end, are asked for their status.
 POLL = 0.005
+# Stands for the run of a child that has none yet; most runs have its limits.
+NO_RUN = Run(0, "", (), (), ())
 
 
 @dataclass
 class _Child:
-    run: Run
+    """A process with the limits that it was made for; `run` once it has one."""
+
     pid: int
+    limits: tuple[int, int]
+    request: int
     answers: int
     output: int
-    deadline: float
     frames: Frames
+    run: Run = NO_RUN
+    deadline: float = math.inf
     tail: Tail = field(default_factory=Tail)
     ending: bool = False
 
 
 class Zygote:
-    """Serves requests from one descriptor, with answers to another. `perform` does a run in a contained child."""
+    """Serves requests from one descriptor, with answers to another."""
 
-    def __init__(self, perform: Callable[[Run], Report], room: Room, requests: int, answers: int) -> None:
-        self._perform = perform
+    def __init__(self, loaded: Loaded, room: Room, requests: int, answers: int) -> None:
+        self._loaded = loaded
         self._room = room
         self._requests = requests
         self._answers = answers
         self._incoming = Frames()
         self._children: dict[int, _Child] = {}
+        self._spare: Optional[_Child] = None
+        self._limits = _limits(NO_RUN)
         self._killed: set[int] = set()
         self._selector = selectors.DefaultSelector()
 
@@ -58,13 +68,14 @@ class Zygote:
         self._selector.register(self._requests, selectors.EVENT_READ, self._read_requests)
         try:
             while self._requests >= 0:
+                self._prepare()
                 for key, _ in self._selector.select(self._patience()):
                     key.data()
                 self._end_overdue()
                 self._reap()
         finally:
-            for child in list(self._children.values()):
-                self._end(child)
+            for child in (*self._children.values(), *([self._spare] if self._spare else [])):
+                self._kill(child)
             for pid in self._killed:
                 os.waitpid(pid, 0)
 
@@ -90,29 +101,52 @@ class Zygote:
             raise ProtocolError(f"{type(request).__name__} is no request")
 
     def _start(self, run: Run) -> None:
-        if count_threads() > 1:
-            raise RuntimeError("this process has more than one thread and cannot be forked")
-        secret = os.urandom(16)
-        parent = os.getpid()
-        answers, answers_end = os.pipe()
-        output, output_end = os.pipe()
-        started = time.monotonic()
+        self._limits = _limits(run)
         try:
-            pid = os.fork()
+            child = self._take_spare() or self._fork()
         except OSError as problem:
-            for descriptor in (answers, answers_end, output, output_end):
-                os.close(descriptor)
             write(self._answers, encode(Crash(run.id, "internal", f"No process could be started: {problem}")))
             return
+        child.run, child.deadline = run, time.monotonic() + run.timeout
+        self._children[child.pid] = child
+        self._selector.register(child.answers, selectors.EVENT_READ, lambda: self._read_answer(child))
+        self._selector.register(child.output, selectors.EVENT_READ, lambda: self._read_output(child))
+        with suppress(BrokenPipeError):  # it died just now, which the pipe for the answer tells
+            write(child.request, encode(run))
+
+    def _prepare(self) -> None:
+        """Have a child for the next run, unless the processor is needed for the present ones."""
+        if self._spare is None and not self._children:
+            with suppress(OSError):
+                self._spare = self._fork()
+
+    def _take_spare(self) -> Optional[_Child]:
+        """The child made ahead, if it is made for this run's limits and lives."""
+        spare, self._spare = self._spare, None
+        if spare is not None and (spare.limits != self._limits or _ended(spare.pid) is not None):
+            self._kill(spare)
+            return None
+        return spare
+
+    def _fork(self) -> _Child:
+        if count_threads() > 1:
+            raise RuntimeError("this process has more than one thread and cannot be forked")
+        parent, secret = os.getpid(), os.urandom(SECRET)
+        ends = [os.pipe() for _ in range(3)]
+        (request_end, request), (answers, answers_end), (output, output_end) = ends
+        try:
+            pid = os.fork()
+        except OSError:
+            for descriptor in (end for pipe in ends for end in pipe):
+                os.close(descriptor)
+            raise
         if pid == 0:
-            be_child(run, self._perform, self._room, parent, secret, answers_end, output_end)
-        os.close(answers_end)
-        os.close(output_end)
+            pipes = Pipes(request_end, answers_end, output_end, secret)
+            be_child(self._loaded, self._room, *self._limits, parent, pipes)
+        for descriptor in (request_end, answers_end, output_end):
+            os.close(descriptor)
         os.set_blocking(output, False)
-        child = _Child(run, pid, answers, output, started + run.timeout, Frames(secret))
-        self._children[pid] = child
-        self._selector.register(answers, selectors.EVENT_READ, lambda: self._read_answer(child))
-        self._selector.register(output, selectors.EVENT_READ, lambda: self._read_output(child))
+        return _Child(pid, self._limits, request, answers, output, Frames(secret))
 
     # ---------------------------------------------------------------- children
 
@@ -151,10 +185,8 @@ class Zygote:
 
     def _reap(self) -> None:
         for child in [child for child in self._children.values() if child.ending]:
-            # The status is looked at but not taken: until the group is killed, its number must stay in use.
-            seen = os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-            if seen is not None:
-                status = seen.si_status if seen.si_code == os.CLD_EXITED else -seen.si_status
+            status = _ended(child.pid)
+            if status is not None:
                 self._crash(child, crashes.ended(child.run, status))
         for pid in list(self._killed):
             if os.waitpid(pid, os.WNOHANG)[0]:
@@ -170,12 +202,12 @@ class Zygote:
         self._answer(child, encode(crash)[HEADER.size :])
 
     def _answer(self, child: _Child, body: bytes) -> None:
-        self._end(child)
+        del self._children[child.pid]
+        self._kill(child)
         write(self._answers, with_output(body, child.tail.text()))
 
-    def _end(self, child: _Child) -> None:
-        """Kill the child and all that it may have started, take the rest of its output, forget it."""
-        del self._children[child.pid]
+    def _kill(self, child: _Child) -> None:
+        """Kill a child and all that it may have started, and take the rest of its output."""
         for kill in (os.kill, os.killpg):  # it may not have made its group yet
             with suppress(ProcessLookupError):
                 kill(child.pid, signal.SIGKILL)
@@ -183,7 +215,23 @@ class Zygote:
         with suppress(BlockingIOError):
             while data := os.read(child.output, CHUNK):
                 child.tail.add(data)
-        for descriptor in (child.answers, child.output):
+        for descriptor in (child.request, child.answers, child.output):
             with suppress(KeyError):
                 self._selector.unregister(descriptor)
             os.close(descriptor)
+
+
+def _limits(run: Run) -> tuple[int, int]:
+    """Memory in MiB and seconds of processor time."""
+    return run.memory, math.ceil(run.timeout) + 2
+
+
+def _ended(pid: int) -> Optional[int]:
+    """The exit status of a child, negative for a signal; None while it lives.
+
+    It is looked at but not taken: until its group is killed, its number must stay in use.
+    """
+    seen = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    if seen is None:
+        return None
+    return seen.si_status if seen.si_code == os.CLD_EXITED else -seen.si_status
