@@ -232,6 +232,18 @@ async def test_files_that_rest_on_an_edited_file_are_analysed_again():
         assert len(d.worker.asked) == 3, "a dependent that was run again wakes nobody"
 
 
+async def test_a_caller_that_is_opened_is_evidence_for_what_it_calls():
+    async with desk() as d:
+        d.type(NET.text, 1)
+        (await d.worker.nth(1)).reply(report())
+        await d.listener.until(lambda results: len(results) == 1)
+        d.type(NET.text, 1, OTHER)
+        (await d.worker.nth(2)).reply(report(files=[OTHER, FILE]))
+        (await d.worker.nth(3)).reply(report(built()))
+        await d.listener.until(lambda results: len(results) == 3)
+        assert [r.file for r in d.listener.results] == [FILE, OTHER, FILE]
+
+
 async def test_a_file_that_changed_on_the_disk_wakes_those_that_rest_on_it():
     async with desk() as d:
         d.type(NET.text, 1)
@@ -364,6 +376,13 @@ def test_a_context_that_was_only_built_gives_way_to_one_that_ran_with_the_same_a
     only_built = built(status="instantiated", reason="nobody calls it")
     ran = built(grade="borrowed", inputs=Evidence("x [2, 10]", "probe"))
     assert NET.result(report(only_built, ran)).models[0].contexts == (ran,)
+
+
+def test_a_probed_input_gives_way_to_a_real_call_with_the_same_arguments():
+    probed = built(grade="borrowed", inputs=Evidence("x [2, 10]", "probe"))
+    called = built(inputs=Evidence("x [32, 10]", "call site"))
+    other = built(grade="borrowed", arguments=Evidence("Net(3)", "default"), inputs=Evidence("x [2, 10]", "probe"))
+    assert NET.result(report(probed, other), report(called)).models[0].contexts == (called, other)
 
 
 def test_the_same_finding_of_two_runs_counts_once_and_the_clean_run_speaks():

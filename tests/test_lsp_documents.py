@@ -76,6 +76,14 @@ async def test_edits_behind_astral_characters_land_where_they_were_meant(editor:
     assert await editor.hover_at("astral.py", "class |Model") == "**Model** · not run: this workspace is not trusted"
 
 
+async def test_edits_right_after_opening_are_not_lost(editor: Editor):
+    editor.open("quick.py", NET)
+    for name in ("A", "B", "C"):
+        editor.replace("quick.py", "class ", f"class {name}")
+    await editor.diagnostics("quick.py")
+    assert (await editor.hover_at("quick.py", "class |CBANet")).startswith("**CBANet**")
+
+
 async def test_a_closed_file_loses_its_diagnostics(editor: Editor):
     editor.open("closed.py", NET)
     await editor.diagnostics("closed.py")

@@ -97,7 +97,7 @@ class Analysis:
 
     def _merged(self) -> Result:
         answers = [self.answers[index] for index in sorted(self.answers)]
-        return replace(merge(self.plan, self.text, self.version, answers), file=self.file)
+        return merge(self.plan, self.text, self.version, answers, file=self.file)
 
     def _offered(self, finding: Finding) -> Finding:
         known = self._verified.get(_key(finding))

@@ -134,7 +134,10 @@ class Engine:
         return await self._analyse(file, _Job(), lambda result: None)
 
     def touch(self, file: str) -> None:
-        """An open file is new or has a new text: analyse it, at once if nothing is under way, and then its readers."""
+        """An open file is new or has a new text: analyse it, at once if nothing is under way.
+
+        The open files that it rests on or that rest on it follow: a caller is evidence for what it calls.
+        """
         job = self._jobs.setdefault(file, _Job())
         job.wakes = True
         now = asyncio.get_running_loop().time()
@@ -197,7 +200,7 @@ class Engine:
         if job.wakes:
             job.wakes = False
             for other, reader in self._jobs.items():
-                if other != file and file in reader.reads:
+                if other != file and (file in reader.reads or other in job.reads):
                     self._schedule(other, reader, 0.0)
 
     async def _analyse(self, file: str, job: _Job, publish: Callable[[Result], None]) -> Result:
@@ -267,4 +270,4 @@ class Engine:
 
 
 def _static(plan: Plan, file: str, text: str, version: int | None, why: str) -> Result:
-    return replace(merge(plan, text, version, ()), file=file, problem=why)
+    return replace(merge(plan, text, version, (), file=file), problem=why)

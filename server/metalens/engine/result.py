@@ -15,6 +15,7 @@ MOST_VALUES = 4
 UNTOLD = -1
 """The line of a class that a run met without having been asked for it."""
 
+_BEST = (False, 0, 0, 0)
 _GRADES = ("clean", "mended", "borrowed")
 _STATUSES = ("traced", "instantiated", "failed", "skipped")
 _SOURCES = {"pin": 0, "call site": 1, "parent": 1, "default": 2, "annotation": 2, "probe": 3, "invented": 4}
@@ -79,16 +80,12 @@ def explained(model: Model) -> bool:
     return any(context.status != "skipped" for context in model.contexts)
 
 
-def grade_rank(grade: str) -> int:
-    """0 for the best grade."""
-    return _GRADES.index(grade) if grade in _GRADES else len(_GRADES)
-
-
 def context_rank(context: Context) -> tuple[bool, int, int, int]:
     """The smaller, the better the evidence: something was seen at all, grade, status, source."""
     status = _STATUSES.index(context.status) if context.status in _STATUSES else len(_STATUSES)
     source = max(_source_rank(context.arguments), _source_rank(context.inputs))
-    return context.status == "skipped", grade_rank(context.grade), status, source
+    grade = _GRADES.index(context.grade) if context.grade in _GRADES else len(_GRADES)
+    return context.status == "skipped", grade, status, source
 
 
 def _file_of(plan: Plan) -> str:
@@ -102,13 +99,18 @@ def _contexts_of(cls: ModuleClass, contexts: Iterable[Context]) -> tuple[Context
     own.sort(key=context_rank)
     kept: list[Context] = []
     for context in own:
-        superseded = context.status in ("instantiated", "skipped") and any(
-            other is not context and other.status == "traced" and _text(other.arguments) == _text(context.arguments)
-            for other in own
-        )
+        superseded = any(_supersedes(other, context) for other in own)
         if not superseded and not any(_same_evidence(context, other) for other in kept):
             kept.append(context)
     return tuple(kept)
+
+
+def _supersedes(other: Context, context: Context) -> bool:
+    """Whether another context, built from the same arguments, makes this one needless: it ran, or on better inputs."""
+    if other.status != "traced" or _text(other.arguments) != _text(context.arguments):
+        return False
+    probed = context.inputs is not None and context.inputs.source == "probe"
+    return context.status in ("instantiated", "skipped") or (probed and context_rank(other) < context_rank(context))
 
 
 def _source_rank(evidence: Evidence | None) -> int:
@@ -129,9 +131,9 @@ def _same_evidence(one: Context, other: Context) -> bool:
 
 
 def _findings(file: str, reports: Sequence[Report]) -> tuple[Finding, ...]:
-    """Those that stand in the file, one for each mistake and place; where runs agree, the best graded run speaks."""
+    """Those that stand in the file, one for each mistake and place: that of the run with the best evidence."""
     ranked = [
-        (min((grade_rank(c.grade) for c in report.contexts if c.qualname == finding.model), default=0), index, finding)
+        (_evidence_for(finding, report), index, finding)
         for index, report in enumerate(reports)
         for finding in report.findings
         if finding.location.file == file
@@ -140,6 +142,10 @@ def _findings(file: str, reports: Sequence[Report]) -> tuple[Finding, ...]:
     for _, _, finding in sorted(ranked, key=lambda item: item[:2]):
         kept.setdefault((finding.code, finding.location), finding)
     return tuple(sorted(kept.values(), key=lambda finding: _start(finding.location.range)))
+
+
+def _evidence_for(finding: Finding, report: Report) -> tuple[bool, int, int, int]:
+    return min((context_rank(c) for c in report.contexts if c.qualname == finding.model), default=_BEST)
 
 
 def _trace(file: str, reports: Sequence[Report]) -> Trace | None:

@@ -72,7 +72,7 @@ def _add_life(server: MetalensServer) -> None:
         )
 
     @server.feature(types.INITIALIZED)
-    async def initialized(params: types.InitializedParams) -> None:
+    def initialized(params: types.InitializedParams) -> None:
         _log_to_client(server)
         if server.session:
             server.session.client.watch_python_files()
@@ -94,7 +94,7 @@ def _add_life(server: MetalensServer) -> None:
 
 def _add_documents(server: MetalensServer) -> None:
     @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
-    async def opened(params: types.DidOpenTextDocumentParams) -> None:
+    def opened(params: types.DidOpenTextDocumentParams) -> None:
         if server.session:
             server.session.opened(params.text_document)
 

@@ -191,6 +191,8 @@ class Session:
         if result.version != self.workspace.version(result.file):
             return
         self.results[result.file] = result
+        if not result.problem:
+            self.status.fault = ""
         converter = self._converter()
         found = [converter.diagnostic(result.text, problem) for problem in problems(result, self.settings.rules)]
         self.client.publish(self._uris[result.file], result.version, found)
@@ -202,7 +204,8 @@ class Session:
 
     def fault(self, text: str) -> None:
         """Our side broke: status and log, never a squiggle."""
-        log.error("%s", text)
+        if text != self.status.fault:
+            log.error("%s", text)
         self.status.fault = text
         self.client.end(text)
         self._show_status()
