@@ -7,28 +7,13 @@ import pytest_asyncio
 
 from harness import FIXTURES, fixtures
 from harness.check import check
+from harness.faults import Faults
 from metalens.engine.engine import Engine
 from metalens.workspace.documents import Workspace
 from metalens.workspace.interpreters import Interpreter
 from metalens.workspace.settings import Settings
 
 pytestmark = [pytest.mark.torch, pytest.mark.asyncio(loop_scope="session")]
-
-
-class Faults:
-    """Listens for what breaks on our side: no fixture may break anything."""
-
-    def __init__(self):
-        self.texts = []
-
-    def result(self, result):
-        pass
-
-    def state(self, state, detail):
-        pass
-
-    def fault(self, text):
-        self.texts.append(text)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session", params=["fork", "standby"])

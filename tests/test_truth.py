@@ -1,0 +1,89 @@
+"""Real PyTorch against the fixtures: mistakes raise where they are annotated, and every offered fix mends them."""
+
+import shutil
+import sys
+from dataclasses import astuple
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from harness import FIXTURES, fixtures
+from harness.annotations import read
+from harness.faults import Faults
+from harness.truth import Truth
+from metalens.engine.engine import Engine
+from metalens.protocol.messages import Fix
+from metalens.workspace.documents import Workspace
+from metalens.workspace.interpreters import Interpreter
+from metalens.workspace.settings import Settings
+
+pytestmark = pytest.mark.torch
+
+MISTAKES = [name for name in fixtures() if name.startswith("mistakes/")]
+CORRECT = [name for name in fixtures() if name.startswith("correct/") and "missing_packages" not in name]
+
+
+@pytest.fixture(scope="module")
+def truth():
+    with Truth() as truth:
+        yield truth
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def engine():
+    engine = Engine(Workspace(FIXTURES), Settings(), Interpreter(sys.executable, "tests"), listener=Faults())
+    await engine.start()
+    yield engine
+    await engine.stop()
+
+
+def scripts(fixture: Path) -> list[Path]:
+    """The file itself, or all files of the project that it belongs to."""
+    alone = fixture.parent.parent == FIXTURES
+    return [fixture] if alone else sorted(fixture.parent.glob("*.py"))
+
+
+@pytest.mark.parametrize("name", CORRECT)
+def test_what_is_correct_runs(name, truth):
+    assert [truth.run(script).error for script in scripts(FIXTURES / name)] == [""] * len(scripts(FIXTURES / name))
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_raises_where_it_is_annotated(name, truth):
+    """On the way to the error PyTorch passes a line that has an annotation of it: the call, or what it leads to."""
+    path = FIXTURES / name
+    annotated = read(path.read_bytes().decode())
+    lines = {number: line for line, number in annotated.code_lines().items()}
+    told = {(str(path), lines[item.line]) for item in annotated.annotations if item.kind in ("error", "related")}
+    outcomes = [truth.run(script) for script in scripts(path)]
+    if not any(item.kind == "error" for item in annotated.annotations):
+        return  # it only takes part in a project whose mistake is told elsewhere
+    assert any(outcome.error for outcome in outcomes)
+    assert any(told & set(outcome.lines) for outcome in outcomes if outcome.error)
+
+
+@pytest.mark.asyncio(loop_scope="session")
+@pytest.mark.parametrize("name", MISTAKES)
+async def test_every_offered_fix_mends_it(name, truth, engine, tmp_path):
+    path = FIXTURES / name
+    result = await engine.check(str(path))
+    for number, fix in enumerate(fix for finding in result.findings for fix in finding.fixes):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for script in scripts(path):
+            shutil.copy(script, folder)
+        mend(folder, fix)
+        errors = [truth.run(folder / script.name).error for script in scripts(path)]
+        assert errors == [""] * len(errors), fix.title
+
+
+def mend(folder: Path, fix: Fix) -> None:
+    """Apply the edits of a fix to the copies in this folder, the last one first."""
+    for edit in sorted(fix.edits, key=lambda edit: astuple(edit.location.range.start), reverse=True):
+        place = edit.location.range
+        copy = folder / Path(edit.location.file).name
+        lines = copy.read_text(encoding="utf-8").split("\n")
+        before, after = lines[place.start.line][: place.start.column], lines[place.end.line][place.end.column :]
+        lines[place.start.line : place.end.line + 1] = [before + edit.text + after]
+        copy.write_text("\n".join(lines), encoding="utf-8")
