@@ -160,7 +160,12 @@ class _Recorder(TorchFunctionMode):
     def place(self, frame: Any, last: int | None = None) -> Location:
         at = (frame.f_lasti if last is None else last) // 2
         line, end_line, column, end_column = list(frame.f_code.co_positions())[at]
-        return Location(self.file, Range(Position(line - 1, column), Position(end_line - 1, end_column)))
+        start, end = self.column(line, column), self.column(end_line, end_column)
+        return Location(self.file, Range(Position(line - 1, start), Position(end_line - 1, end)))
+
+    def column(self, line: int, offset: int) -> int:
+        text = self.facts.sources[self.file].splitlines()[line - 1]
+        return len(text.encode()[:offset].decode())
 
 
 def _tensors(value: Any) -> Iterator[Any]:

@@ -93,6 +93,8 @@ def _element(
     places = [built.location for built in map(case.facts.built_of, (element, producer)) if built is not None]
     if len(places) < 2 or places[0] is None or places[1] is None or places[0].file != places[1].file:
         return None
+    if places[0] == places[1]:  # one call in a loop made both
+        return None
     source = source_of(case.facts, places[0].file)
     nodes = [source.call_at(place.range) for place in places if place is not None]
     if None in nodes or source.statement_of(nodes[0]) is not source.statement_of(nodes[1]):  # type: ignore[arg-type]

@@ -22,6 +22,8 @@ from metalens.worker.judge.repair.edits import (
     layer_call,
     literal,
 )
+from metalens.worker.judge.repair.heads import near_divisors
+from metalens.worker.judge.repair.sizes import change_value
 from metalens.worker.judge.repair.widths import resize
 from metalens.worker.judge.rules.products import operand_nodes
 from metalens.worker.judge.source import Source, source_of
@@ -115,6 +117,8 @@ def reshaped(case: Case, mistake: Mistake) -> Iterator[Fix]:
     if len(nodes) != len(values) or not values:
         return
     total = math.prod(int(n) for n in x.shape)
+    if x.dim() and len(values) > x.dim():
+        yield from _divided(case, source, nodes, values, int(x.shape[-1]))
     if len(values) == 2 and "\n" not in owner:
         yield fix("Use flatten(1)", source.replace(call, f"{owner}.flatten(1)"))
     for place in range(len(values) - 1, -1, -1):
@@ -127,6 +131,15 @@ def reshaped(case: Case, mistake: Mistake) -> Iterator[Fix]:
                 source.replace(nodes[place], str(total // others)),
             )
             yield fix(f"Change {source.text_of(nodes[place])} to -1", source.replace(nodes[place], "-1"))
+
+
+def _divided(case: Case, source: Source, nodes: list[ast.expr], values: list[int], width: int) -> Iterator[Fix]:
+    """A count (of heads, of groups) that does not divide the width, where it was decided."""
+    inside = [call.module for call in case.failure.modules if not torchkind.is_own(call.module)]
+    for node, value in zip(nodes, values):
+        if isinstance(node, (ast.Name, ast.Attribute)) and 1 < value < width and width % value:
+            for new in near_divisors(width, value):
+                yield from change_value(case, source, node, value, new, inside[-1] if inside else None)
 
 
 def counted(case: Case, mistake: Mistake) -> Iterator[Fix]:

@@ -12,7 +12,6 @@ from metalens.worker.judge.case import Case, Mistake
 from metalens.worker.judge.source import source_of
 from metalens.worker.judge.unpacking import unpacking_of
 
-
 _INDEX = re.compile(r"index (-?\d+) (?:is out of bounds for dimension|out of range for tensor of size)")
 _EXPANDED = re.compile(
     r"expanded size of the tensor \((\d+)\) must match the existing size \((\d+)\) at non-singleton dimension (\d+)"

@@ -167,7 +167,7 @@ def _transformer(case: Case, layer: Any) -> Optional[Mistake]:
 
 def _dot_product(case: Case) -> Optional[Mistake]:
     query, key, value = case.tensors[:3]
-    head = "scaled_dot_product_attention"
+    head = "attention"
     if query.dim() and key.dim() and int(query.shape[-1]) != int(key.shape[-1]):
         sizes = f"{int(query.shape[-1])} vs {int(key.shape[-1])}"
         message = words.within(
