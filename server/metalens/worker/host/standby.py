@@ -130,6 +130,7 @@ class Standby:
             self._complete()
             self._begin()
         elif hosted.warm:
+            sys.stderr.write(f"the process is replaced: {message.reason}\n")
             self._replace()
         else:
             write(self._answers, framed(body))
