@@ -17,7 +17,8 @@ if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modu
     npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 fi
 "$python" scripts/bundle.py
-npm run --silent build -- --log-level=warning
+npm run --silent build -- --log-level=warning --metafile=dist/meta.json
+node scripts/package_licenses.mjs
 name=metalens-$(node -p 'require("./package.json").version').vsix
-npx --no-install vsce package --no-dependencies --allow-missing-repository --no-rewrite-relative-links --out "$name" >/dev/null
+node_modules/.bin/vsce package --no-dependencies --allow-missing-repository --no-rewrite-relative-links --out "$name" >/dev/null
 echo "$name: $(($(wc -c <"$name") / 1024)) KiB"
