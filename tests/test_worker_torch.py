@@ -41,6 +41,10 @@ def run_of(id: int, root: Path, text: str) -> Run:
     return Run(id, str(root), (str(root),), (Caller(file),), (Target(file, "Net", 4),), {file: text}, (file,))
 
 
+def threads_of(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/task").iterdir()))
+
+
 @pytest.mark.parametrize("fork", [True, False])
 async def test_a_model_is_run(tmp_path, fork):
     async with hosting(fork, tmp_path, script=SCRIPT) as host:
@@ -56,7 +60,7 @@ async def test_a_model_is_run(tmp_path, fork):
         assert printed["threads"] == "1 1"
         assert not [entry for entry in eval(printed["path"]) if "metalens" in entry]
         if fork:
-            assert len(list(Path(f"/proc/{host.leader()}/task").iterdir())) == 1
+            assert threads_of(host.leader()) == 1
     assert not list(tmp_path.rglob("*"))
 
 
