@@ -524,3 +524,77 @@ def test_a_location_elsewhere_names_its_file():
     )
     result = MLP.result(Seen((made,)).report())
     assert "built as Net() from train.py:18" in text_at(result, MLP, "class |Net")
+
+
+# ---------------------------------------------------------------- where things are constructed and assigned
+
+PARTS = Scene("""\
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, width=10):
+        super().__init__()
+        self.scale = nn.Parameter()
+        self.body = nn.Sequential(
+            nn.Linear(10, 20),
+            nn.Linear(20, 5),
+        )
+
+    def forward(self, x):
+        x, (h, c) = self.body(x, y=x)
+        return x
+
+
+small, big = Net(), Net(100)
+""")
+
+
+def parts() -> Result:
+    body = [
+        replace(linear(f"body.{index}", *sizes), defined=PARTS.location(f"nn.Linear({sizes[0]}, {sizes[1]})"))
+        for index, sizes in enumerate([(10, 20), (20, 5)])
+    ]
+    own = (parameter("scale", 7), *(item for part in body for item in part.parameters))
+    buffers = (parameter("steps", 1),)
+    layers = [layer("body", "Sequential()"), *body]
+    small, big = (
+        context(
+            PARTS, "Net", layers, parameters=own, buffers=buffers, arguments=PARTS.evidence(text, "call site", text)
+        )
+        for text in ("Net()", "Net(100)")
+    )
+    big = replace(big, parameters=(*own, parameter("more", 1000)))
+    line = PARTS.find("x, (h").start.line
+    seen = [
+        Expression(Range(Position(line, start), Position(line, start + 1)), (value,))
+        for start, value in ((8, batch(2)), (30, batch(1)), (35, batch(1)))
+    ]
+    return PARTS.result(Seen((small, big), (), tuple(seen)).report())
+
+
+def test_hover_on_a_constructor_inside_a_container_is_that_of_its_layer():
+    assert text_at(parts(), PARTS, "nn.|Linear(20").startswith("`body.1` **Linear**(in_features=20")
+
+
+def test_hover_on_a_construction_is_about_those_arguments():
+    assert text_at(parts(), PARTS, "|Net(),").startswith("**Net** · 332 params")
+    assert text_at(parts(), PARTS, "|Net(100)").startswith("**Net** · 1,332 params")
+
+
+def test_hover_on_a_parameter_of_the_class_itself():
+    assert text_at(parts(), PARTS, "self.|scale") == snapshot("""\
+`scale` **[7]** f32 · Parameter  \n\
+7 params (2.1 % of the model)\
+""")
+
+
+def test_what_is_assigned_comes_after_what_it_is_made_of():
+    assert text_at(parts(), PARTS, "|x, (h").splitlines()[1].startswith("L14 `[B, 1]` → **L14 `[B, 2]`**")
+
+
+def test_tied_weights_are_counted_once_and_said_to_be_shared():
+    tied = [linear("fc1", 10, 20), linear("fc2", 10, 20)]
+    result = MLP.result(Seen((context(MLP, "Net", tied, parameters=tied[0].parameters),)).report())
+    assert "| `fc2` Linear 10→20 | ″ | 220 shared |" in text_at(result, MLP, "class |Net")
+    assert "220 params, shared with another layer" in text_at(result, MLP, "self.|fc2(x)")

@@ -44,7 +44,7 @@ def _class(result: Result, source: Source, position: Position) -> Hover | None:
     if dotted is None or not dotted.called:
         return None
     model = class_named(result, dotted.parts[-1])
-    return Hover(class_hover(result, model), dotted.range) if model else None
+    return Hover(class_hover(result, model, position), dotted.range) if model else None
 
 
 def _layer(result: Result, source: Source, position: Position) -> Hover | None:
@@ -54,8 +54,10 @@ def _layer(result: Result, source: Source, position: Position) -> Hover | None:
         text = layer_hover(result, source, model, layer.attribute)
         return Hover(text, place) if text else None
     dotted = source.dotted_at(position)
-    if dotted is None or dotted.parts[0] != "self" or len(dotted.parts) < 2:
+    if dotted is None:
         return None
+    if dotted.parts[0] != "self" or len(dotted.parts) < 2:
+        return _constructed(result, source, dotted, position)
     around = class_around(result, source, position.line)
     if around is None:
         return None
@@ -73,6 +75,25 @@ def _definition(result: Result, source: Source, position: Position) -> tuple[Mod
             if contains(callee, position):
                 return model, layer, callee
     return None
+
+
+def _constructed(result: Result, source: Source, dotted: Dotted, position: Position) -> Hover | None:
+    """The layer that is constructed here, wherever the call stands: in a Sequential, in a list, in a loop."""
+    if not dotted.called:
+        return None
+    made = [
+        (layer.defined.range, model, layer.name)
+        for model in result.models
+        for context in model.contexts[:1]
+        for layer in context.layers
+        if layer.defined and layer.defined.file == result.file and contains(layer.defined.range, position)
+        if layer.type == dotted.parts[-1]
+    ]
+    if not made:
+        return None
+    _, model, name = max(made, key=lambda item: (item[0].start.line, item[0].start.column))
+    text = layer_hover(result, source, model, name)
+    return Hover(text, dotted.range) if text else None
 
 
 def _callee(source: Source, layer: LayerDefinition) -> Range:

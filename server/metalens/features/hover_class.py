@@ -11,12 +11,14 @@ from metalens.features.models import (
     children,
     construction,
     fails_at,
+    is_shared,
     leaves,
     parameter_count,
     place,
     simple_name,
     why_not,
 )
+from metalens.features.source import contains
 from metalens.features.words import (
     cell,
     code,
@@ -31,6 +33,7 @@ from metalens.features.words import (
     total_bytes,
 )
 from metalens.protocol.messages import Context, Layer, Parameter
+from metalens.protocol.values import Position
 
 MOST_ROWS = 12
 MOST_CONTEXTS = 3
@@ -45,11 +48,12 @@ class _Row:
     each: int
     signature: tuple[str, str, int]
     index: str
+    shared: bool = False
 
 
-def class_hover(result: Result, model: Model) -> str:
-    """Markdown for a module class."""
-    context = best(model)
+def class_hover(result: Result, model: Model, here: Position | None = None) -> str:
+    """Markdown for a module class; as it is constructed at this place, if that was seen."""
+    context = _constructed(result, model, here) or best(model)
     if context is None:
         why = why_not(model, result)
         return f"**{simple_name(model.cls.qualname)}**" + (f" · {why}" if why else "")
@@ -62,6 +66,14 @@ def class_hover(result: Result, model: Model) -> str:
         f"<sub>{provenance(context, result)}</sub>",
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _constructed(result: Result, model: Model, here: Position | None) -> Context | None:
+    for context in model.contexts:
+        made = context.arguments.location if context.arguments else None
+        if here and made and made.file == result.file and contains(made.range, here) and context.parameters:
+            return context
+    return None
 
 
 def flow(context: Context) -> str:
@@ -115,7 +127,7 @@ def _table(context: Context, whole: int) -> str:
     rows = _rows(context)
     if not rows:
         return ""
-    heaviest = max(row.count for row in rows)
+    heaviest = max(row.count for row in rows if not row.shared)
     lines = ["| layer | output | params |", "|:--|:--|--:|"]
     before = ""
     for row in rows:
@@ -126,6 +138,8 @@ def _table(context: Context, whole: int) -> str:
 
 
 def _count(row: _Row, heaviest: int, whole: int) -> str:
+    if row.shared:
+        return f"{short(row.count)} shared"
     text = short(row.count)
     if row.count == heaviest and whole and row.count >= HEAVY * whole:
         text = f"**{text}** ({share(row.count, whole)})"
@@ -160,7 +174,8 @@ def _row(context: Context, layer: Layer) -> _Row:
     output = shape(layer.output) if layer.output else ""
     container, _, last = layer.name.rpartition(".")
     text = summary(layer)
-    return _Row(f"{code(layer.name)} {text}{calls}", output, count, count, (container, text, count), last)
+    label, shared = f"{code(layer.name)} {text}{calls}", is_shared(context, layer)
+    return _Row(label, output, count, count, (container, text, count), last, shared)
 
 
 def _loose_row(parameter: Parameter) -> _Row:

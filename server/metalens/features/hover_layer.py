@@ -6,14 +6,24 @@ from itertools import groupby
 
 from metalens.engine.result import Model, Result
 from metalens.features.layers import explanation, output_formulas, own_name, parameter_words, summary
-from metalens.features.models import OPAQUE, best, children, find_layer, parameter_count, parameters_of, why_not
+from metalens.features.models import (
+    OPAQUE,
+    best,
+    children,
+    find_layer,
+    is_shared,
+    parameter_count,
+    parameters_of,
+    why_not,
+)
 from metalens.features.source import Source
-from metalens.features.words import code, counted, parameter_shape, params, shape, share, total
+from metalens.features.words import code, counted, dimensions, elements, parameter_shape, params, shape, share, total
 from metalens.protocol.messages import Context, Layer, Parameter
 from metalens.protocol.values import Value
 from metalens.resolve.classes import LayerDefinition
 
 MOST_CHILDREN = 12
+MOST_LINES = 12
 MOST_CALLS = 3
 
 
@@ -21,6 +31,9 @@ def layer_hover(result: Result, source: Source, model: Model, path: str, call: t
     """Markdown for the layer at a dotted path of a class, or None if there is none. `call`: what a call here gave."""
     context = best(model)
     layer = find_layer(context, path) if context else None
+    loose = next((p for p in (*context.parameters, *context.buffers) if p.name == path), None) if context else None
+    if context and loose:
+        return _parameter_hover(context, loose)
     if context is None or layer is None:
         definition = next((item for item in model.cls.layers if item.attribute == path), None)
         return _not_built(result, source, model, definition) if definition else None
@@ -31,7 +44,7 @@ def layer_hover(result: Result, source: Source, model: Model, path: str, call: t
         _flow(layer, call),
         *_other_contexts(model, context, layer),
         "",
-        *(parameter_line(layer, parameter) for parameter in own),
+        *_parameter_lines(layer, own),
         *_child_lines(context, inner),
         _count(context, layer),
         *output_formulas(layer),
@@ -50,6 +63,20 @@ def _paragraphs(lines: list[str]) -> str:
     """Lines as Markdown that breaks where they do; empty ones part paragraphs."""
     groups = (list(group) for filled, group in groupby(lines, key=bool) if filled)
     return "\n\n".join("  \n".join(group) for group in groups)
+
+
+def _parameter_lines(layer: Layer, own: tuple[Parameter, ...]) -> list[str]:
+    lines = [parameter_line(layer, parameter) for parameter in own]
+    return lines if len(lines) <= MOST_LINES else [*lines[:MOST_LINES], f"… {len(lines) - MOST_LINES} more"]
+
+
+def _parameter_hover(context: Context, parameter: Parameter) -> str:
+    """A tensor that the class holds itself, learned or not."""
+    learned = parameter in context.parameters
+    kind = "Parameter" if learned else "buffer, not learned"
+    count = elements(parameter.shape)
+    told = f"{params(count)} ({share(count, total(context.parameters))} of the model)" if learned else ""
+    return _paragraphs([f"{code(parameter.name)} **{dimensions(parameter.shape)}** {parameter.dtype} · {kind}", told])
 
 
 def _title(layer: Layer, *, folded: bool) -> str:
@@ -87,25 +114,30 @@ def _other_contexts(model: Model, shown: Context, layer: Layer) -> list[str]:
 
 
 def _child_lines(context: Context, inner: tuple[Layer, ...]) -> list[str]:
-    rows = [
-        " · ".join(
-            part
-            for part in (
-                f"{code(layer.name.rpartition('.')[2])} {summary(layer)}",
-                code(shape(layer.output)) if layer.output else "",
-                params(parameter_count(context, layer)) if parameter_count(context, layer) else "",
-            )
-            if part
-        )
-        for layer in inner[:MOST_CHILDREN]
-    ]
-    return rows if len(inner) <= MOST_CHILDREN else [*rows, f"… {len(inner) - MOST_CHILDREN} more"]
+    """A line for each layer inside; neighbours that are alike share one: `0-11` Block ×12."""
+    rows: list[str] = []
+    for told, group in groupby(inner, key=lambda layer: _child_words(context, layer)):
+        names = [layer.name.rpartition(".")[2] for layer in group]
+        words, details = told
+        if len(names) == 1:
+            rows.append(" · ".join((f"{code(names[0])} {words}", *details)))
+        else:
+            rows.append(" · ".join((f"{code(f'{names[0]}-{names[-1]}')} {words} ×{len(names)}", *details)))
+    return rows if len(rows) <= MOST_CHILDREN else [*rows[:MOST_CHILDREN], f"… {len(rows) - MOST_CHILDREN} more"]
+
+
+def _child_words(context: Context, layer: Layer) -> tuple[str, tuple[str, ...]]:
+    count = parameter_count(context, layer)
+    details = (code(shape(layer.output)) if layer.output else "", params(count) if count else "")
+    return summary(layer), tuple(part for part in details if part)
 
 
 def _count(context: Context, layer: Layer) -> str:
     own = parameter_count(context, layer)
     if not own:
         return "no parameters"
+    if is_shared(context, layer):
+        return f"{params(own)}, shared with another layer"
     whole = total(context.parameters)
     return f"{params(own)} ({share(own, whole)} of the model)" if whole else params(own)
 

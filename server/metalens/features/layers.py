@@ -164,7 +164,7 @@ def output_formulas(layer: Layer) -> tuple[str, ...]:
 
 def _batch(layer: Layer) -> str:
     shapes = [value.shape for value in layer.inputs[:1] if value.kind == "tensor" and len(value.shape) > 1]
-    return f"A batch of {shapes[0][0]} {_BATCH}" if shapes and shapes[0][0] > 0 else f"The batch size {_BATCH}"
+    return f"A batch of {shapes[0][0]} {_BATCH}" if shapes and shapes[0][0] > 1 else f"The batch size {_BATCH}"
 
 
 def _conv_words(name: str, *, transposed: bool, axes: int) -> str:

@@ -106,6 +106,12 @@ def parameters_of(context: Context, layer: Layer) -> tuple[Parameter, ...]:
     return inside or layer.parameters
 
 
+def is_shared(context: Context, layer: Layer) -> bool:
+    """Whether a layer's parameters are those of a layer that was counted before (tied weights)."""
+    counted = any(item.name.startswith(f"{layer.name}.") for item in context.parameters)
+    return bool(layer.parameters and context.parameters) and not counted
+
+
 def parameter_count(context: Context, layer: Layer) -> int:
     """How many numbers a layer learns, with the layers inside it."""
     return total(parameters_of(context, layer))

@@ -14,7 +14,10 @@ _OPAQUE = re.compile(
 _NEW_LINE = re.compile(r"\r\n|\r|\n")
 _DOTTED = re.compile(r"[^\W\d]\w*(?:\[\d+\])*(?:\.[^\W\d]\w*(?:\[\d+\])*)*")
 _NAME = re.compile(r"[^\W\d]\w*|\[\d+\]")
-_ASSIGNED = re.compile(r"(?:\s*,\s*[^\W\d]\w*)*\s*(?::[^=]*)?[-+*/@%&|^]?=(?!=)")
+_TARGET_BEFORE = re.compile(r"\s*(?:[(\[*]*[^\W\d][\w.]*[)\]]*\s*,\s*)*[(\[*]*$")
+_TARGET_AFTER = re.compile(
+    r"(?:[)\]]*\s*,\s*[(\[*]*[^\W\d][\w.]*)*[)\]]*\s*(?::[^=]+)?(?:[-+*/@%&|^]|//|\*\*|<<|>>)?=(?!=)"
+)
 _HEADER = re.compile(r"\s*(?:async\s+)?(class|def)\s+([^\W\d]\w*)")
 
 
@@ -71,8 +74,9 @@ class Source:
 
     def is_assigned(self, place: Range) -> bool:
         """Whether the name at this place is the target of an assignment."""
-        rest = self._code_line(place.end.line)[place.end.column :]
-        return _ASSIGNED.match(rest) is not None
+        line = self._code_line(place.start.line)
+        before, after = line[: place.start.column], line[place.end.column :]
+        return bool(_TARGET_BEFORE.match(before) and _TARGET_AFTER.match(after))
 
     def slice(self, wanted: Range) -> str:
         """The text of a range; of several lines only the first."""
