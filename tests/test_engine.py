@@ -9,30 +9,19 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from harness.results import FILE, ROOT, Scene, Seen, context, linear
+from harness.results import FILE, ROOT
+from harness.scenes import NET, built, finding, report
 from harness.workers import FakeWorker, Listener
-from metalens.engine.edits import apply_edits, moved
+from metalens.engine.edits import moved
 from metalens.engine.engine import Engine
-from metalens.engine.lines import shift_between
-from metalens.engine.result import Result, merge
+from metalens.engine.result import Result
 from metalens.plan.plan import Plan
-from metalens.protocol.messages import Caller, Context, Crash, Edit, Expression, Finding, Fix, Report, Run
-from metalens.protocol.values import Evidence, Location, Position, Range, Value
+from metalens.protocol.messages import Caller, Crash, Edit, Fix, Report, Run
+from metalens.protocol.values import Evidence
 from metalens.workspace.documents import Workspace
 from metalens.workspace.interpreters import Interpreter
 from metalens.workspace.settings import Settings
 
-NET = Scene("""\
-from torch import nn
-
-
-class Net(nn.Module):
-    def __init__(self):
-        self.fc = nn.Linear(10, 20)
-
-    def forward(self, x):
-        return self.fc(x)
-""")
 TRAIN = str(ROOT / "train.py")
 OTHER = str(ROOT / "other.py")
 
@@ -74,19 +63,6 @@ async def desk(callers: Sequence[str] = (), *, worker: FakeWorker | None = None,
         yield Desk(engine, workspace, worker, listener)
     finally:
         await asyncio.wait_for(engine.stop(), 5)
-
-
-def built(scene: Scene = NET, **given: object) -> Context:
-    arguments = Evidence("Net()", "call site")
-    return context(scene, "Net", [linear("fc", 10, 20)], **{"arguments": arguments, **given})
-
-
-def finding(scene: Scene = NET, fixes: Sequence[Fix] = ()) -> Finding:
-    return Finding("linear-in-features", "error", "wrong", scene.location("self.fc(x)"), "Net", fixes=tuple(fixes))
-
-
-def report(*contexts: Context, findings: Sequence[Finding] = (), files: Sequence[str] = (FILE,)) -> Report:
-    return replace(Seen(contexts, tuple(findings)).report(), files=tuple(files))
 
 
 def statuses(result: Result) -> list[str]:
@@ -354,103 +330,3 @@ async def test_a_restart_analyses_everything_open_again():
         assert d.worker.stopped
         (await d.worker.nth(2)).reply(report(built()))
         await d.listener.until(lambda results: len(results) == 2)
-
-
-# ---------------------------------------------------------------- merging
-
-
-def test_the_best_evidence_comes_first():
-    contexts = [
-        built(grade="borrowed", arguments=Evidence("a", "invented")),
-        built(status="skipped", arguments=Evidence("b", "call site")),
-        built(grade="mended", arguments=Evidence("c", "call site")),
-        built(status="instantiated", arguments=Evidence("d", "call site")),
-        built(arguments=Evidence("e", "default")),
-        built(arguments=Evidence("f", "call site")),
-    ]
-    result = NET.result(report(*contexts))
-    assert [c.arguments.text for c in result.models[0].contexts if c.arguments] == ["f", "e", "d", "c", "a", "b"]
-
-
-def test_a_context_that_was_only_built_gives_way_to_one_that_ran_with_the_same_arguments():
-    only_built = built(status="instantiated", reason="nobody calls it")
-    ran = built(grade="borrowed", inputs=Evidence("x [2, 10]", "probe"))
-    assert NET.result(report(only_built, ran)).models[0].contexts == (ran,)
-
-
-def test_a_probed_input_gives_way_to_a_real_call_with_the_same_arguments():
-    probed = built(grade="borrowed", inputs=Evidence("x [2, 10]", "probe"))
-    called = built(inputs=Evidence("x [32, 10]", "call site"))
-    other = built(grade="borrowed", arguments=Evidence("Net(3)", "default"), inputs=Evidence("x [2, 10]", "probe"))
-    assert NET.result(report(probed, other), report(called)).models[0].contexts == (called, other)
-
-
-def test_the_same_finding_of_two_runs_counts_once_and_the_clean_run_speaks():
-    mended = report(built(grade="mended"), findings=[replace(finding(), message="mended")])
-    clean = report(built(), findings=[replace(finding(), message="clean")])
-    elsewhere = report(built(), findings=[replace(finding(), location=Location(TRAIN, NET.find("self.fc(x)")))])
-    assert [f.message for f in NET.result(mended, clean, elsewhere).findings] == ["clean"]
-
-
-def test_values_of_an_expression_are_distinct_and_four_at_most_the_best_run_first():
-    def seen(*sizes: int) -> Expression:
-        return NET.seen("self.fc(x)", *(Value("tensor", (size,), "f32") for size in sizes))
-
-    mended = Seen((built(grade="mended"),), expressions=(seen(1, 2, 3),)).report()
-    clean = Seen((built(),), expressions=(seen(3, 4, 5),)).report()
-    trace = NET.result(mended, clean).trace
-    assert trace
-    assert [value.shape for value in trace.expressions[0].values] == [(3,), (4,), (5,), (1,)]
-
-
-def test_a_class_that_was_met_unasked_counts_too():
-    assert merge(NET.plan(), NET.text, 1, [report(replace(built(), line=-1))]).models[0].contexts
-
-
-# ---------------------------------------------------------------- edits and lines
-
-
-def at(line: int, column: int) -> Position:
-    return Position(line, column)
-
-
-@pytest.mark.parametrize(
-    ("start", "end", "text", "expected"),
-    [
-        (at(0, 0), at(0, 1), "xyz", "xyzb\ncd\n"),
-        (at(0, 1), at(1, 1), "-", "a-d\n"),
-        (at(2, 0), at(2, 0), "end", "ab\ncd\nend"),
-        (at(0, 2), at(0, 2), "\nnew", "ab\nnew\ncd\n"),
-    ],
-)
-def test_edits(start: Position, end: Position, text: str, expected: str):
-    assert apply_edits("ab\ncd\n", [Edit(Location(FILE, Range(start, end)), text)]) == expected
-
-
-def test_several_edits_mean_places_in_the_text_as_given():
-    edits = [Edit(NET.location("10"), "1234"), Edit(NET.location("20"), "5")]
-    assert "nn.Linear(1234, 5)" in apply_edits(NET.text, edits)
-
-
-@pytest.mark.parametrize("wanted", ["class Net", "nn.Linear", "20)", "self.fc(x)"])
-def test_a_place_is_found_again_after_edits(wanted: str):
-    edits = [Edit(NET.location("10"), "1234"), Edit(NET.location("def __init__"), "# more\n    def __init__")]
-    after = Scene(apply_edits(NET.text, edits))
-    assert moved(NET.location(wanted), edits) == after.location(wanted)
-
-
-def test_lines_before_and_after_a_change_are_found_again():
-    shift = shift_between("a\nb\nc\nd\n", "a\nx\ny\nc\nd\n")
-    assert [shift.newer(line) for line in range(5)] == [0, None, 3, 4, 5]
-    assert [shift.older(line) for line in range(6)] == [0, None, None, 2, 3, 4]
-
-
-@pytest.mark.parametrize(("old", "new"), [("", ""), ("a", "a\na"), ("a\na\na", "a"), ("", "a\nb"), ("a\nb", "")])
-def test_shifts_never_map_a_line_to_another_text(old: str, new: str):
-    shift, before, after = shift_between(old, new), old.split("\n"), new.split("\n")
-    for line, text in enumerate(before):
-        found = shift.newer(line)
-        assert found is None or after[found] == text
-    for line, text in enumerate(after):
-        found = shift.older(line)
-        assert found is None or before[found] == text
