@@ -106,7 +106,9 @@ def test_missing_flatten_in_a_sequential(repaired: Repaired) -> None:
 def test_producer_with_its_norm(repaired: Repaired) -> None:
     layers = "self.conv1 = nn.Conv2d(3, 32, 3)\nself.bn1 = nn.BatchNorm2d(32)\nself.conv2 = nn.Conv2d(64, 8, 3)"
     script = net(layers, "return self.conv2(self.bn1(self.conv1(x)))", "torch.randn(2, 3, 8, 8)")
-    assert repaired(script) == snapshot(["Change in_channels of conv2 to 32", "Change out_channels of conv1 to 64"])
+    assert repaired(script) == snapshot(
+        ["Change in_channels of conv2 to 32", "Change out_channels of conv1 to 64, and its norm"]
+    )
 
 
 def test_size_of_the_input(repaired: Repaired) -> None:
@@ -120,9 +122,9 @@ def test_expression_in_own_names(repaired: Repaired) -> None:
     assert repaired(script) == snapshot(
         [
             "Change in_features of down to hidden",
-            "Change in_features of down to dim * 4",
             "Change hidden of net to 48",
             "Change out_features of up to 48",
+            "Change in_features of down to dim * 4",
             "Change in_features of down to 64",
             "Use nn.LazyLinear(dim) for down",
         ]
@@ -135,11 +137,11 @@ def test_local_name_of_the_constructor(repaired: Repaired) -> None:
     assert repaired(script) == snapshot(
         [
             "Change in_features of up to squeezed",
-            "Change ratio of net to 8",
             "Change out_features of down to ratio",
             "Change out_features of down to squeezed // 2",
+            "Change ratio of net to 8",
             "Change in_features of up to ratio * 2",
-            "Change in_features of up to 8",
+            "Use nn.LazyLinear(dim) for up",
         ]
     )
 
@@ -334,3 +336,23 @@ def test_loss(repaired: Repaired) -> None:
     assert repaired("p = torch.rand(8, 1)\nt = torch.rand(8)\nF.binary_cross_entropy(p, t)\n") == snapshot(
         ["Use p.squeeze(-1)", "Use t.unsqueeze(-1)"]
     )
+
+
+def test_expression_of_the_producer(repaired: Repaired) -> None:
+    factory = "def block(i, o):\n    return nn.Sequential(nn.Conv2d(i, o, 3), nn.BatchNorm2d(i))\n"
+    script = factory + "model = block(3, 8)\nmodel(torch.randn(1, 3, 9, 9))\n"
+    assert repaired(script) == snapshot(
+        [
+            "Change num_features of model[1] to o",
+            "Change o of block in line 3 to 3",
+            "Change out_channels of model[0] to 3",
+            "Change num_features of model[1] to 8",
+        ]
+    )
+
+
+def test_another_block_was_meant(repaired: Repaired) -> None:
+    layers = "self.stem = nn.Linear(4, 16)\nself.a = nn.Sequential(nn.Linear(16, 8))\n"
+    layers += "self.b = nn.Sequential(nn.Linear(8, 4))"
+    script = net(layers, "x = self.stem(x)\nx = self.b(x)\nreturn x", "torch.randn(2, 4)")
+    assert "Use self.a" in repaired(script)

@@ -12,7 +12,7 @@ from torch import nn
 
 from metalens.protocol.messages import Edit, Fix
 from metalens.worker.judge import torchkind
-from metalens.worker.judge.case import Case, Mistake, layer_word
+from metalens.worker.judge.case import Case, Mistake, layer_word, own_location
 from metalens.worker.judge.definitions import outer_of, slot_of
 from metalens.worker.judge.lineage import Lineage, operation_of
 from metalens.worker.judge.repair.edits import Called, adjusted, chain, chained, fix, is_literal, layer_call, literal
@@ -30,7 +30,9 @@ def consumer_side(case: Case, mistake: Mistake) -> Iterator[Fix]:
     if not argument or mistake.expected is None or mistake.given is None:
         return
     first = list(change_argument(case, layer, argument, mistake.expected, mistake.given))
-    yield from first[:5]
+    yield from first[:1]
+    yield from _as_the_producer(case, mistake)
+    yield from first[1:5]
     yield from _as_arithmetic(case, mistake)
 
 
@@ -60,9 +62,9 @@ def resize(case: Case, tensor: Any, dim: int, wanted: int) -> Iterator[Fix]:
     new = wanted * old // size
     following = tuple(_following(case, lineage, old, new))
     for found in list(change_argument(case, lineage.layer, argument, old, new))[:2]:
-        yield Fix(found.title, found.edits + following)
         if following:
-            yield found
+            yield Fix(f"{found.title}, and its norm", found.edits + following)
+        yield found
 
 
 def at_call(case: Case, mistake: Mistake) -> Iterator[Fix]:
@@ -146,6 +148,28 @@ def _pattern(case: Case, mistake: Mistake) -> Any:
         if torchkind.is_transformer(built.module) and torchkind.width(built.module, "d_model") == mistake.expected:
             return built.module
     return mistake.layer
+
+
+def _as_the_producer(case: Case, mistake: Mistake) -> Iterator[Fix]:
+    """The very expression that sized the producer, where both are built in the same function."""
+    if mistake.tensor is None or mistake.layer is None:
+        return
+    lineage = case.lineage(mistake.tensor, mistake.dim)
+    slot = slot_of(case.facts, mistake.layer, mistake.argument)
+    if lineage.layer is None or slot is None or slot.node is None or slot.source.text_of(slot.node) == "":
+        return
+    given = slot_of(case.facts, lineage.layer, torchkind.output_argument(lineage.layer))
+    if given is None or given.node is None or given.source is not slot.source or is_literal(given.node):
+        return
+    scopes = [slot.source.function_at(node.lineno - 1) for node in (slot.node, given.node)]
+    if scopes[0] is not scopes[1] or "+" in lineage.arithmetic:
+        return
+    text = given.source.text_of(given.node)
+    if len(lineage.parts) > 1:
+        text = text if isinstance(given.node, (ast.Name, ast.Attribute)) else f"({text})"
+        text += "".join(f" * {size}" for size in lineage.parts[1:] if size > 1)
+    title = f"Change {mistake.argument} of {layer_word(case, mistake.layer)} to {text}"
+    yield fix(title, slot.source.replace(slot.node, text))
 
 
 def _as_arithmetic(case: Case, mistake: Mistake) -> Iterator[Fix]:
@@ -242,6 +266,28 @@ def _other_layer(case: Case, called: Called, mistake: Mistake) -> Iterator[Fix]:
         if fits and other is not mistake.layer and name != function.attr and found < 2:
             found += 1
             yield fix(f"Use self.{name}", called.source.replace(function, f"self.{name}"))
+
+
+def other_block(case: Case, mistake: Mistake) -> Iterator[Fix]:
+    """Another block of the same kind, in one of the calls around the failure, that takes what is given."""
+    calls = case.failure.modules
+    for place in range(1, len(calls) - 1):
+        location, block = own_location(case.failure, place), calls[place].module
+        node = source_of(case.facts, location.file).call_at(location.range) if location is not None else None
+        if node is None or location is None or not isinstance(node.func, ast.Attribute):
+            continue
+        for name, other in calls[place - 1].module.named_children():
+            if type(other) is type(block) and other is not block and _entry_width(other) == mistake.given:
+                yield fix(f"Use self.{name}", source_of(case.facts, location.file).replace(node.func, f"self.{name}"))
+
+
+def _entry_width(block: Any) -> Any:
+    """The width that the first layer of a block takes."""
+    for part in block.modules():
+        argument = torchkind.input_argument(part)
+        if argument and not torchkind.is_transformer(part):
+            return torchkind.width(part, argument)
+    return None
 
 
 def _other_name(case: Case, called: Called, mistake: Mistake) -> Iterator[Fix]:
