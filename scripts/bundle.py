@@ -30,6 +30,8 @@ def main() -> int:
     _install(libs)
     for name in UNUSED:
         shutil.rmtree(libs / name, ignore_errors=True)
+    for record in libs.glob("*.dist-info/RECORD"):
+        record.unlink()  # it lists files that are not here
     compiled = [path for path in libs.rglob("*") if path.suffix in COMPILED]
     if compiled:
         sys.stderr.write(f"Compiled modules in the bundle: {compiled}\n")

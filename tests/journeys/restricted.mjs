@@ -12,13 +12,13 @@ await travel(async (user) => {
   await user.photograph("restricted");
   seen.squiggles = await user.squiggles();
   seen.ran = ran();
-  seen.workers = user.workers();
+  seen.workers = user.workers().length;
 
   await user.run("Workspaces: Manage Workspace Trust");
   await user.page.locator(".workspace-trust-editor .monaco-button", { hasText: "Trust" }).first().click();
   await user.open("mismatch.py");
   await user.squiggle();
   seen.ranTrusted = ran();
-  seen.workersTrusted = user.workers();
+  seen.workersTrusted = user.workers().length;
   return seen;
 });

@@ -84,3 +84,10 @@ def test_an_environment_without_torch_is_told_calmly_and_changed(
     assert "There is no torch" in seen["notifications"][0]
     assert "1 model" in seen["statusAfter"]
     assert sys.executable in seen["debug"]
+
+
+def test_a_server_that_died_comes_back_and_leaves_no_worker(vehicle: Vehicle, workspace: Path) -> None:
+    seen = vehicle.travel("revive", workspace, {**TRUSTED, "metalens.interpreter": sys.executable})
+    assert seen["servers"] == 1
+    assert seen["newServer"]
+    assert seen["notifications"] == []

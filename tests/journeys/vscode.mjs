@@ -235,18 +235,27 @@ class User {
     return lines.replaceAll("\u00a0", " ");
   }
 
-  /** How many processes there are that run models for this VS Code. */
+  /** The ids of the processes of this VS Code that run models. */
   workers() {
+    return this.#processes(path.join("worker", "__main__.py"));
+  }
+
+  /** The ids of the language servers of this VS Code. */
+  servers() {
+    return this.#processes("start.py");
+  }
+
+  #processes(script) {
     const own = path.join(this.place.home, "extensions");
-    const isWorker = (id) => {
+    const runs = (id) => {
       try {
         const words = readFileSync(`/proc/${id}/cmdline`, "utf8").split("\0");
-        return words.some((word) => word.startsWith(own) && word.endsWith(path.join("worker", "__main__.py")));
+        return words.some((word) => word.startsWith(own) && word.endsWith(path.join(path.sep, script)));
       } catch {
         return false; // It ended while we looked.
       }
     };
-    return readdirSync("/proc").filter((name) => /^\d+$/.test(name) && isWorker(name)).length;
+    return readdirSync("/proc").filter((name) => /^\d+$/.test(name) && runs(name));
   }
 
   async photograph(name) {
@@ -303,7 +312,7 @@ async function freePort() {
   return port;
 }
 
-async function until(happened, what) {
+export async function until(happened, what) {
   const end = Date.now() + DEADLINE_MS;
   while (!(await happened())) {
     if (Date.now() > end) throw new Error(`Waited in vain for ${what}`);
