@@ -6,9 +6,6 @@ They are put on the import path of this process alone: the interpreter that runs
 import sys
 from pathlib import Path
 
-if sys.version_info < (3, 10):
-    sys.exit("Metalens: the language server needs Python 3.10 or newer, this is " + sys.version.split()[0])
-
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE / "server"), str(HERE / "libs")]
 
