@@ -15,12 +15,16 @@ class Sources:
         self.root = os.path.realpath(root)
         self.overlay = {os.path.realpath(file): text for file, text in overlay.items()}
         self.texts: dict[str, str] = {}
+        self._held: dict[str, bool] = {}
 
     def holds(self, file: str) -> bool:
         """Whether the file belongs to the workspace (and not to an environment inside it)."""
-        path = os.path.realpath(file)
-        inside = path.startswith(self.root + os.sep)
-        return inside and "site-packages" not in path and "dist-packages" not in path
+        held = self._held.get(file)
+        if held is None:
+            path = os.path.realpath(file)
+            inside = path.startswith(self.root + os.sep)
+            held = self._held[file] = inside and "site-packages" not in path and "dist-packages" not in path
+        return held
 
     def exists(self, file: str) -> bool:
         """Whether there is such a file, on disk or unsaved."""

@@ -13,7 +13,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from metalens.worker.load.unknown import UnknownError
-from metalens.worker.trace import recurrent
+from metalens.worker.trace import recurrent, shortcuts
 
 Function = Callable[..., Any]
 
@@ -47,6 +47,11 @@ class Hybrid(TorchFunctionMode):
     ) -> Any:
         """Run one torch function."""
         kwargs = kwargs or {}
+        shortcut = shortcuts.RULES.get(func)
+        if shortcut is not None:
+            result = shortcut(args, kwargs)
+            if result is not None:
+                return result
         special = SPECIAL.get(func)
         try:
             if special is not None:

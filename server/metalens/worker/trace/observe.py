@@ -183,6 +183,7 @@ class Observer:
         facts.alive.append(output)
 
 
+@functools.lru_cache(maxsize=None)
 def class_file(cls: type) -> Optional[str]:
     """The file in which a class was defined, as far as its module tells."""
     module = sys.modules.get(cls.__module__)

@@ -1,0 +1,163 @@
+"""Shapes of the commonest operators by rule, where torch's own meta implementations are slow Python.
+
+A rule answers only where the operands plainly fit; whatever is unusual or wrong goes to torch, which then says so.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Optional
+
+import torch
+
+Tensor = torch.Tensor
+Function = Callable[..., Any]
+Rule = Callable[["tuple[Any, ...]", "dict[str, Any]"], Optional[torch.Tensor]]
+
+_FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.is_meta and value.dtype in _FLOATS
+
+
+def _empty(shape: Any, like: Tensor) -> Tensor:
+    return torch.empty(shape, dtype=like.dtype, device="meta")
+
+
+def _linear(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
+    if len(args) < 2 or kwargs:
+        return None
+    given, weight, bias = args[0], args[1], args[2] if len(args) > 2 else None
+    if not (_is_plain(given) and _is_plain(weight)) or weight.dim() != 2 or given.dim() == 0:
+        return None
+    if given.shape[-1] != weight.shape[1] or given.dtype != weight.dtype:
+        return None
+    if bias is not None and (bias.dtype != weight.dtype or bias.shape != weight.shape[:1]):
+        return None
+    return _empty((*given.shape[:-1], weight.shape[0]), given)
+
+
+def _layer_norm(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
+    if len(args) < 2 or not _is_plain(args[0]) or not isinstance(args[1], (tuple, list)):
+        return None
+    given, shape = args[0], tuple(args[1])
+    weight = args[2] if len(args) > 2 else kwargs.get("weight")
+    bias = args[3] if len(args) > 3 else kwargs.get("bias")
+    fits = shape and tuple(given.shape[-len(shape) :]) == shape
+    for part in (weight, bias):
+        if part is not None and (tuple(part.shape) != shape or part.dtype != given.dtype):
+            return None
+    return torch.empty_like(given) if fits else None
+
+
+def _batch_norm(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
+    names = ("input", "running_mean", "running_var", "weight", "bias", "training")
+    bound = {**dict(zip(names, args)), **kwargs}
+    given, training = bound["input"], bound.get("training", False)
+    if not _is_plain(given) or given.dim() < 2:
+        return None
+    for name in names[1:5]:
+        part = bound.get(name)
+        if part is not None and (tuple(part.shape) != (given.shape[1],) or part.dtype != given.dtype):
+            return None
+    if training and given.numel() // max(1, int(given.shape[1])) < 2:
+        return None
+    return torch.empty_like(given)
+
+
+def _same_shape(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
+    """Elementwise functions of one tensor whose other arguments change no shape."""
+    if not args or not _is_plain(args[0]) or kwargs.get("out") is not None or kwargs.get("dtype"):
+        return None
+    if any(isinstance(part, Tensor) for part in (*args[1:], *kwargs.values())):
+        return None
+    in_place = kwargs.get("inplace") or (len(args) > 1 and args[-1] is True)
+    return args[0] if in_place else torch.empty_like(args[0])
+
+
+def _dropout(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
+    rate = args[1] if len(args) > 1 else kwargs.get("p", 0.5)
+    if not _is_plain(args[0]) or not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
+        return None
+    in_place = kwargs.get("inplace") or (len(args) > 3 and args[3] is True)
+    return args[0] if in_place else torch.empty_like(args[0])
+
+
+def _softmax(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
+    dim = args[1] if len(args) > 1 else kwargs.get("dim")
+    known = set(kwargs) <= {"dim", "_stacklevel", "dtype"} and kwargs.get("dtype") is None and len(args) <= 2
+    if not known or not _is_plain(args[0]) or not isinstance(dim, int) or not -args[0].dim() <= dim < args[0].dim():
+        return None
+    return torch.empty_like(args[0])
+
+
+def _arithmetic(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
+    if len(args) != 2 or kwargs:
+        return None
+    left, right = args
+    if not _is_plain(left):
+        left, right = right, left
+    if not _is_plain(left):
+        return None
+    if type(right) in (int, float):
+        return torch.empty_like(left)
+    if not _is_plain(right) or left.dtype != right.dtype:
+        return None
+    if left.shape == right.shape:
+        return torch.empty_like(left)
+    sizes = []
+    short, long = sorted((tuple(left.shape), tuple(right.shape)), key=len)
+    for one, other in zip((1,) * (len(long) - len(short)) + short, long):
+        if one != other and one != 1 and other != 1:
+            return None
+        sizes.append(other if one == 1 else one)
+    return _empty(sizes, left)
+
+
+def _attention(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
+    if len(args) < 3 or len(args) > 4 or kwargs.get("enable_gqa"):
+        return None
+    query, key, value = args[:3]
+    mask = args[3] if len(args) > 3 else kwargs.get("attn_mask")
+    if not all(_is_plain(part) and part.dtype == query.dtype and part.dim() >= 2 for part in (query, key, value)):
+        return None
+    if not query.shape[:-2] == key.shape[:-2] == value.shape[:-2]:
+        return None
+    if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
+        return None
+    if mask is not None and tuple(mask.shape[-2:]) != (query.shape[-2], key.shape[-2]) or getattr(mask, "ndim", 2) != 2:
+        return None
+    return _empty((*query.shape[:-1], value.shape[-1]), query)
+
+
+def _identity(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
+    return args[0] if _is_plain(args[0]) else None
+
+
+def _rules() -> dict[Any, Rule]:
+    functional = torch.nn.functional
+    table: dict[Any, Rule] = {
+        functional.linear: _linear,
+        functional.layer_norm: _layer_norm,
+        functional.batch_norm: _batch_norm,
+        functional.dropout: _dropout,
+        functional.scaled_dot_product_attention: _attention,
+        Tensor.detach: _identity,
+    }
+    for holder, names in (
+        (functional, "relu gelu silu leaky_relu elu selu mish hardswish hardsigmoid relu6 softplus tanhshrink logsigmoid"),
+        (torch, "relu sigmoid tanh exp sqrt rsqrt abs sin cos erf log neg relu_ selu"),
+        (Tensor, "relu sigmoid tanh exp sqrt rsqrt abs sin cos erf log neg clone contiguous square"),
+    ):
+        table.update({getattr(holder, name): _same_shape for name in names.split() if hasattr(holder, name)})
+    for holder in (functional, torch, Tensor):
+        for name in ("softmax", "log_softmax"):
+            table[getattr(holder, name)] = _softmax
+    for holder in (torch, Tensor):
+        for name in ("add", "sub", "mul", "div", "true_divide", "__radd__", "__rsub__", "__rmul__", "__rtruediv__"):
+            if hasattr(holder, name):
+                table[getattr(holder, name)] = _arithmetic
+    return table
+
+
+RULES: dict[Any, Rule] = _rules()
