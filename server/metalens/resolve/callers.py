@@ -111,7 +111,10 @@ class _Search:
     def _kind(self, file: str, home: str) -> Kind:
         found = self._found[file]
         outline = self._view.outline(file)
-        if outline is None or (MODULE not in found and outline.functions.isdisjoint(found)):
+        if outline is None:
+            return Kind.CONTAINS
+        runs = MODULE in found and outline.calls
+        if not runs and outline.functions.isdisjoint(found):
             return Kind.CONTAINS
         if file == home:
             return Kind.HOME
@@ -120,7 +123,7 @@ class _Search:
         name = os.path.basename(file)
         if _TEST_FILE.match(name):
             return Kind.TEST
-        is_script = outline.main_guard or (MODULE in found and name != "__init__.py")
+        is_script = outline.main_guard or (runs and name != "__init__.py")
         return Kind.SCRIPT if is_script else Kind.LIBRARY
 
     def _spread(self, file: str, hops: int) -> set[str]:

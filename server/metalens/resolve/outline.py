@@ -58,7 +58,8 @@ class Outline:
 
     `definitions` maps each top-level function, class and variable, and `MODULE` for the top-level code, to the dotted
     names that it refers to; a name in quotes is a module that is imported by its name. `aliases` are plain
-    assignments. `modules` are all imports at any depth. `words` are the parts of all references.
+    assignments. `modules` are all imports at any depth. `words` are the parts of all references. `calls` says whether
+    the top-level code calls anything, or may do so once it parses.
     """
 
     imports: Mapping[str, Import]
@@ -70,6 +71,7 @@ class Outline:
     classes: tuple[ClassOutline, ...]
     words: frozenset[str]
     main_guard: bool
+    calls: bool
     broken: bool
 
     @property
@@ -99,6 +101,7 @@ class _Reader:
     functions: set[str] = field(default_factory=set)
     classes: list[ClassOutline] = field(default_factory=list)
     main_guard: bool = False
+    calls: bool = False
 
     def statements(self, body: Sequence[ast.stmt]) -> None:
         for node in body:
@@ -110,8 +113,10 @@ class _Reader:
             elif isinstance(node, (ast.Assign, ast.AnnAssign)):
                 self._variable(node)
             else:
+                inner = list(inner_statements(node))
                 self.main_guard = self.main_guard or _is_main_guard(node)
-                self.statements(list(inner_statements(node)))
+                self.calls = self.calls or (not inner and _has_call(node))
+                self.statements(inner)
 
     def outline(self) -> Outline:
         imports = {**self.inner_imports, **self.imports}
@@ -137,6 +142,7 @@ class _Reader:
             classes=tuple(self.classes),
             words=frozenset(words),
             main_guard=self.main_guard,
+            calls=self.calls or self.source.broken,
             broken=self.source.broken,
         )
 
@@ -186,6 +192,7 @@ class _Reader:
                 self._imports_within(inner)
 
     def _variable(self, node: ast.Assign | ast.AnnAssign) -> None:
+        self.calls = self.calls or _has_call(node)
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         for target in targets:
             if not isinstance(target, ast.Name):
@@ -248,6 +255,10 @@ def _candidates(node: ast.expr) -> Iterator[str]:
     elif isinstance(node, ast.Call) and dotted(node.func).endswith("with_metaclass"):
         for argument in node.args[1:]:
             yield from _candidates(argument)
+
+
+def _has_call(node: ast.stmt) -> bool:
+    return any(isinstance(item, ast.Call) for item in ast.walk(node))
 
 
 def _is_main_guard(node: ast.stmt) -> bool:

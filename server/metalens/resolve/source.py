@@ -17,7 +17,8 @@ _REFUSALS = (SyntaxError, ValueError, RecursionError, MemoryError)
 _ATTEMPTS = 6
 
 _PLACEHOLDER = "0"
-_TOP_LEVEL = re.compile(r"(?:class|def|async|@)")
+_TOP_LEVEL = re.compile(r"@|(?!(?:elif|else|except|finally)\b)[^\W\d]")
+_EMPTY_BLOCK = re.compile(r"expected an indented block after .* on line (\d+)$")
 _GRAMMAR = load_grammar()
 
 
@@ -84,11 +85,10 @@ def _parse(text: str) -> ast.Module:
 def _mended_tree(text: str) -> ast.Module:
     """The tree of what is left when everything that does not parse is blanked, at unchanged positions.
 
-    The block around an error is mended by itself, because parsing a whole long file again and again is slow. What
-    cannot be mended so, such as an open quote, is left to parso for the whole file once; then the end is given up.
+    The block around an error is mended by itself: parsing a whole long file again and again is slow. Where that does
+    not lead to an end, as with an open quote, what follows is given up.
     """
     lines = text.replace("\0", " ").split("\n")
-    whole = [(1, len(lines))]
     for attempt in range(2 * _ATTEMPTS):
         found = _attempt("\n".join(lines))
         if isinstance(found, ast.Module):
@@ -96,7 +96,7 @@ def _mended_tree(text: str) -> ast.Module:
         number = min(max(found, 1), len(lines))
         if attempt >= _ATTEMPTS:
             lines = lines[: number - 1] or [""]
-        elif not _mend_block(lines, *_block(lines, number)) and not (whole and _blank_errors(lines, *whole.pop())):
+        elif not _mend_block(lines, *_block(lines, number)):
             _blank_line(lines, number)
     return ast.Module([], [])
 
@@ -105,7 +105,8 @@ def _mend_block(lines: list[str], first: int, last: int) -> bool:
     """Makes these lines parse by themselves, if need be by blanking them all; whether anything was changed."""
     if isinstance(_attempt("\n".join(lines[first - 1 : last])), ast.Module):
         return False
-    _blank_errors(lines, first, last)
+    for start, end in list(_error_ranges("\n".join(lines[first - 1 : last]))):
+        _blank(lines, (start[0] + first - 1, start[1]), (end[0] + first - 1, end[1]))
     for _ in range(_ATTEMPTS):
         found = _attempt("\n".join(lines[first - 1 : last]))
         if isinstance(found, ast.Module):
@@ -120,24 +121,17 @@ def _attempt(text: str) -> ast.Module | int:
     try:
         return _parse(text)
     except SyntaxError as problem:
-        return problem.lineno or 1
+        header = _EMPTY_BLOCK.search(problem.msg)
+        return int(header[1]) if header else problem.lineno or 1
     except (ValueError, RecursionError, MemoryError):
         return ast.Module([], [])
 
 
 def _block(lines: list[str], number: int) -> tuple[int, int]:
-    """The first and last line of the top-level class or function around a line: parsing a whole long file is slow."""
+    """The first and last line of the top-level statement around a line."""
     first = next((at for at in range(number, 0, -1) if _TOP_LEVEL.match(lines[at - 1])), 1)
     last = next((at for at in range(number + 1, len(lines) + 1) if _TOP_LEVEL.match(lines[at - 1])), len(lines) + 1)
     return first, last - 1
-
-
-def _blank_errors(lines: list[str], first: int, last: int) -> bool:
-    """Blanks what parso has to give up in these lines; whether there was anything."""
-    before = lines[first - 1 : last]
-    for start, end in list(_error_ranges("\n".join(before))):
-        _blank(lines, (start[0] + first - 1, start[1]), (end[0] + first - 1, end[1]))
-    return lines[first - 1 : last] != before
 
 
 def _error_ranges(text: str) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:

@@ -1,0 +1,139 @@
+"""Which files may build or call a class."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from metalens.resolve.callers import MAX_CALLERS, callers_of
+from metalens.resolve.classes import module_classes
+from metalens.workspace.documents import Workspace
+from trees import WORKSPACES, names_below, tree
+
+NET = "from torch import nn\nclass Net(nn.Module): pass\n"
+
+
+def callers(workspace, file="net.py", only=None):
+    classes = module_classes(workspace, str(workspace.root / file))
+    assert classes
+    chosen = [item for item in classes if only in (None, item.qualname)]
+    return names_below(workspace.root, callers_of(workspace, chosen))
+
+
+def callers_among(tmp_path, files):
+    return callers(tree(tmp_path, {"net.py": NET, **{name: textwrap.dedent(text) for name, text in files.items()}}))
+
+
+@pytest.mark.parametrize(
+    ("file", "only", "expected"),
+    [
+        # One script goes through a registry and a factory, the other loads a module of the package by a name that is
+        # put together, and so any of them; the test goes through the package.
+        (
+            "zoo/nets.py",
+            "SmallNet",
+            ["zoo/nets.py", "scripts/serve.py", "scripts/train.py", "tests/test_nets.py"],
+        ),
+        # Nobody calls `Block` in a script, but what contains it is built there.
+        (
+            "zoo/blocks.py",
+            "Block",
+            [
+                *("scripts/serve.py", "scripts/train.py", "tests/test_nets.py"),
+                *("notebooks/demo.ipynb", "README.md", "zoo/nets.py"),
+            ],
+        ),
+        ("zoo/blocks.py", "Unused", ["scripts/serve.py"]),
+        ("zoo/deep.py", None, ["scripts/serve.py"]),
+    ],
+)
+def test_the_zoo(file, only, expected):
+    assert callers(Workspace(WORKSPACES / "zoo"), file, only) == expected
+
+
+def test_the_best_come_first(tmp_path):
+    files = {
+        "net.py": NET + "def demo(): return Net()",
+        "library.py": "from net import Net\ndef make(): return Net()",
+        "parent.py": "from torch import nn\nfrom net import Net\nclass Big(nn.Module):\n    made_of = Net",
+        "test_net.py": "from net import Net\ndef test(): Net()",
+        "train.py": "from net import Net\nif __name__ == '__main__': Net()",
+        "README.md": "```python\nfrom net import Net\nNet()\n```",
+        "far/train.py": "from library import make\nmake()",
+    }
+    expected = ["net.py", "train.py", "far/train.py", "test_net.py", "README.md", "library.py", "parent.py"]
+    assert callers_among(tmp_path, files) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from net import Net\nNet()",
+        "from net import Net as N\nN()",
+        "import net\nnet.Net()",
+        "import net as n\nn.Net.create()",
+        "from net import *\nNet()",
+        "import net\nvars(net)['Net']()",
+        "import net\nnet.__dict__['Net']()",
+        "def main():\n    from net import Net\n    Net()",
+        "import importlib\nimportlib.import_module('net').Net()",
+        "from net import Net\nMODELS = {'net': Net}\nMODELS['net']()",
+        "try:\n    from net import Net\nexcept ImportError:\n    pass\nelse:\n    Net()",
+        "from net import Net\nx = foo(Net(",
+    ],
+)
+def test_ways_to_mean_a_class(tmp_path, text):
+    assert callers_among(tmp_path, {"use.py": text}) == ["use.py"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "from net import Net",
+        "Net()",
+        "from other import Net\nNet()",
+        "# from net import Net\nprint('Net()')",
+        "class Net: pass\nNet()",
+        '"""from net import Net; Net()"""',
+        "from net import Net\nMODELS = {'net': Net}",
+        "from net import Net\n__all__ = ['Net']",
+        "from net import Net\nclass NoModel:\n    net = Net",
+        "from net import Network\nNetwork()",
+    ],
+)
+def test_ways_not_to_mean_it(tmp_path, text):
+    assert callers_among(tmp_path, {"use.py": text, "other.py": "class Net: pass"}) == []
+
+
+def test_a_chain_of_factories(tmp_path):
+    files = {
+        "one.py": "from net import Net\ndef one(): return Net()",
+        "two.py": "from one import one\ndef two(): return one()",
+        "three.py": "from two import two\ntwo()",
+    }
+    assert callers_among(tmp_path, files) == ["three.py", "one.py", "two.py"]
+
+
+def test_there_are_never_too_many(tmp_path):
+    files = {f"use{number}.py": "from net import Net\nNet()" for number in range(20)}
+    assert callers_among(tmp_path, files) == sorted(files)[:MAX_CALLERS]
+
+
+def test_a_caller_under_edit_counts(tmp_path):
+    workspace = tree(tmp_path, {"net.py": NET, "use.py": "print()\n"})
+    assert callers(workspace) == []
+    workspace.open(str(tmp_path / "use.py"), "from net import Net\nNet()\n", 1)
+    assert callers(workspace) == ["use.py"]
+    workspace.close(str(tmp_path / "use.py"))
+    assert callers(workspace) == []
+
+
+def test_unreadable_files_are_passed_over(tmp_path):
+    workspace = tree(tmp_path, {"net.py": NET, "a.py": b"Net = '\xff'", "b.ipynb": '{"cells": [Net', "c.py": "Net(\0"})
+    assert callers(workspace) == []
+
+
+def test_no_classes_no_callers():
+    assert callers_of(Workspace(Path(__file__).parent), ()) == ()

@@ -1,0 +1,2 @@
+from .blocks import *
+from .nets import SmallNet

@@ -1,0 +1,7 @@
+from torch import nn as layers
+
+Root = layers.Module
+
+
+class Base(Root):
+    pass

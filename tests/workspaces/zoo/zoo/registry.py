@@ -1,0 +1,3 @@
+from zoo import nets
+
+MODELS = {"small": nets.small_net}
