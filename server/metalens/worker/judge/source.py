@@ -14,7 +14,7 @@ Function = Union[ast.FunctionDef, ast.AsyncFunctionDef]
 
 
 class Source:
-    """The text of one file, parsed. A text that does not parse has no nodes."""
+    """The text of one file, parsed, with all `nodes` breadth first. A text that does not parse has none."""
 
     def __init__(self, file: str, text: str) -> None:
         self.file = file
@@ -24,10 +24,15 @@ class Source:
             self.tree: ast.Module = ast.parse(text)
         except (SyntaxError, ValueError, RecursionError):
             self.tree = ast.Module(body=[], type_ignores=[])
+        self.nodes: list[ast.AST] = [self.tree]
         self.parents: dict[ast.AST, ast.AST] = {}
-        for node in ast.walk(self.tree):
+        self._by_line: dict[int, list[ast.expr]] = {}
+        for node in self.nodes:  # grows while it is walked: breadth first
+            if isinstance(node, ast.expr):
+                self._by_line.setdefault(node.lineno - 1, []).append(node)
             for child in ast.iter_child_nodes(node):
                 self.parents[child] = node
+                self.nodes.append(child)
 
     def range_of(self, node: ast.AST) -> Range:
         """The range of a node, in code points (ast counts bytes)."""
@@ -74,7 +79,7 @@ class Source:
     def statement_at(self, line: int) -> Optional[ast.stmt]:
         """The innermost statement that covers a zero-based line."""
         best: Optional[ast.stmt] = None
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if (
                 isinstance(node, ast.stmt)
                 and node.lineno - 1 <= line <= (node.end_lineno or node.lineno) - 1
@@ -86,7 +91,7 @@ class Source:
     def function_at(self, line: int) -> Optional[Function]:
         """The innermost function whose body covers a zero-based line."""
         best: Optional[Function] = None
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if (
                 isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
                 and node.lineno - 1 <= line <= (node.end_lineno or node.lineno) - 1
@@ -120,7 +125,7 @@ class Source:
         return Edit(Location(self.file, Range(position, position)), text)
 
     def _expressions(self, line: int) -> list[ast.expr]:
-        return [n for n in ast.walk(self.tree) if isinstance(n, ast.expr) and n.lineno - 1 == line]
+        return self._by_line.get(line, [])
 
     def _column(self, line: int, offset: int) -> int:
         if line >= len(self.lines):

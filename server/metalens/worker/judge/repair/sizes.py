@@ -134,7 +134,7 @@ def _calls_of(case: Case, function: Function, name: str, old: int, new: int) -> 
     found = 0
     for file in case.facts.sources:
         source = source_of(case.facts, file)
-        for call in ast.walk(source.tree):
+        for call in source.nodes:
             if not isinstance(call, ast.Call) or _called_name(call) != function.name or found >= _PLACES:
                 continue
             offset = 1 if names[:1] == ["self"] and isinstance(call.func, ast.Attribute) else 0
@@ -153,7 +153,7 @@ def _named_values(case: Case, name: str, old: int, new: int) -> Iterator[Fix]:
     found = 0
     for file in case.facts.sources:
         source = source_of(case.facts, file)
-        for node in ast.walk(source.tree):
+        for node in source.nodes:
             value = _value_named(node, name)
             if value is not None and literal(value) == old and found < _PLACES:
                 found += 1

@@ -263,7 +263,7 @@ def _other_layer(case: Case, called: Called, mistake: Mistake) -> Iterator[Fix]:
     found = 0
     for name, other in holder.named_children():
         fits = type(other) is type(mistake.layer) and torchkind.width(other, mistake.argument) == mistake.given
-        if fits and other is not mistake.layer and name != function.attr and found < 2:
+        if fits and name != function.attr and not _was_used(case, other) and found < 2:
             found += 1
             yield fix(f"Use self.{name}", called.source.replace(function, f"self.{name}"))
 
@@ -277,8 +277,15 @@ def other_block(case: Case, mistake: Mistake) -> Iterator[Fix]:
         if node is None or location is None or not isinstance(node.func, ast.Attribute):
             continue
         for name, other in calls[place - 1].module.named_children():
-            if type(other) is type(block) and other is not block and _entry_width(other) == mistake.given:
+            fits = type(other) is type(block) and _entry_width(other) == mistake.given
+            if fits and other is not block and not _was_used(case, other):
                 yield fix(f"Use self.{name}", source_of(case.facts, location.file).replace(node.func, f"self.{name}"))
+
+
+def _was_used(case: Case, block: Any) -> bool:
+    """Whether a block already made a tensor: then it has its own place in forward."""
+    parts = {id(part) for part in block.modules()}
+    return any(id(origin.module) in parts for origin in case.facts.origins.values())
 
 
 def _entry_width(block: Any) -> Any:
