@@ -108,23 +108,14 @@ class Engine:
         await self._begun()
 
     async def stop(self) -> None:
-        """End all work and the worker."""
-        tasks: list[asyncio.Future[Any]] = [job.task for job in self._jobs.values() if job.task]
-        self._jobs.clear()
-        if self._started:
-            tasks.append(self._started)
-            self._started = None
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        if self._worker:
-            worker, self._worker = self._worker, None
-            await worker.stop()
+        """End all work and the worker, for good."""
+        await self._halt()
+        self._planner.shutdown(wait=False, cancel_futures=True)
 
     async def restart(self) -> None:
         """Replace the worker and analyse the open files again. Raises WorkerUnusable."""
         files = list(self._jobs)
-        await self.stop()
+        await self._halt()
         for file in files:
             self.touch(file)
         await self._begun()
@@ -167,6 +158,19 @@ class Engine:
     def timings(self) -> dict[str, Timing]:
         """The latest timing of each open file."""
         return {file: job.timing for file, job in self._jobs.items() if job.timing}
+
+    async def _halt(self) -> None:
+        tasks: list[asyncio.Future[Any]] = [job.task for job in self._jobs.values() if job.task]
+        self._jobs.clear()
+        if self._started:
+            tasks.append(self._started)
+            self._started = None
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._worker:
+            worker, self._worker = self._worker, None
+            await worker.stop()
 
     def _real_worker(self) -> RunsModels:
         if self._interpreter is None:
