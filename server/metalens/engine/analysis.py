@@ -20,6 +20,7 @@ Texts = Callable[[str], str]
 _Key = tuple[str, Location]
 
 _NO_EVIDENCE = (True, 99, 99, 99)
+_OWN_EVIDENCE = (False, 0, 0, 99)  # something was seen, the grade is clean, and forward ran to its end
 
 
 @dataclass
@@ -44,6 +45,7 @@ class Analysis:
     foreign: tuple[Finding, ...] = ()
     answers: dict[int, Report | Crash] = field(default_factory=dict)
     first_seconds: float = 0.0
+    _left_out: set[int] = field(default_factory=set)
     _verified: dict[_Key, tuple[int, Finding]] = field(default_factory=dict)
 
     async def complete(self, publish: Callable[[Result], None]) -> Result:
@@ -74,7 +76,10 @@ class Analysis:
 
         async def one(index: int) -> None:
             async with turn:
-                self.answers[index] = await self.run(self.plan.runs[index])
+                if index < self.plan.telling or not self._explained():
+                    self.answers[index] = await self.run(self.plan.runs[index])
+                else:
+                    self._left_out.add(index)
 
         tasks = [asyncio.create_task(one(index)) for index in range(1, len(self.plan.runs))]
         try:
@@ -86,6 +91,11 @@ class Analysis:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         return shown
+
+    def _explained(self) -> bool:
+        """Whether every class is known from evidence of its own, so that further callers can only repeat it."""
+        models = self._merged().models
+        return all(model.contexts and context_rank(model.contexts[0]) <= _OWN_EVIDENCE for model in models)
 
     def _show(self, shown: Result | None, publish: Callable[[Result], None]) -> Result:
         result = self._carried(self._merged())
@@ -117,7 +127,7 @@ class Analysis:
                 self._verified[_key(finding)] = len(found_by), offered
 
     def _carried(self, result: Result) -> Result:
-        if self.previous is None or len(self.answers) == len(self.plan.runs):
+        if self.previous is None or len(self.answers) + len(self._left_out) == len(self.plan.runs):
             return result
         known = {model.cls.qualname: model.contexts for model in self.previous.models}
         models = tuple(Model(m.cls, min(m.contexts, known.get(m.cls.qualname, ()), key=_rank)) for m in result.models)

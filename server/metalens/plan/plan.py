@@ -12,7 +12,10 @@ from metalens.resolve.classes import ModuleClass, classes_in
 from metalens.resolve.imports import Imports, imports_of
 from metalens.resolve.index import View
 from metalens.workspace.documents import Unreadable, Workspace
+from metalens.workspace.launch import command_lines
 from metalens.workspace.settings import Settings
+
+_TELLING = (Kind.HOME, Kind.SCRIPT, Kind.TEST)
 
 
 @dataclass(frozen=True)
@@ -21,13 +24,15 @@ class Plan:
 
     `runs[0]` rehearses the file itself with all its classes as targets, each following run one other caller, so that
     one that crashes does not take the others along. Without anything of torch there are no runs. `key` changes with
-    whatever the runs are known to depend on. `problem` is a calm sentence about a file that cannot be read.
+    whatever the runs are known to depend on. `problem` is a calm sentence about a file that cannot be read. The first
+    `telling` runs may find mistakes of their own; the others are of use only while a class is unexplained.
     """
 
     classes: tuple[ModuleClass, ...]
     runs: tuple[Run, ...]
     key: str
     problem: str = ""
+    telling: int = 1
 
 
 def plan_file(workspace: Workspace, settings: Settings, file: str) -> Plan:
@@ -41,25 +46,31 @@ def plan_file(workspace: Workspace, settings: Settings, file: str) -> Plan:
     imports = imports_of(view, file)
     if not classes and not imports.torch:
         return Plan((), (), _key(view, settings, [imports]))
-    callers = [caller for caller in callers_in(view, classes) if caller.file != file]
-    reached = [imports, *(imports_of(view, caller.file) for caller in callers)]
-    targets = [_targets(classes), *(_containing(view, caller) for caller in callers)]
+    wanted = _targets(classes)
+    others = [caller for caller in callers_in(view, classes) if caller.file != file]
+    reached = [imports, *(imports_of(view, caller.file) for caller in others)]
+    lines = command_lines(workspace)
+    rehearsed = [Caller(file, lines.get(file, ()))]
+    rehearsed += [Caller(other.file, lines.get(other.file, ()), tuple(sorted(other.names))) for other in others]
+    targets = [wanted, *(_containing(view, other) for other in others)]
     overlay = workspace.overlay()
     runs = tuple(
         Run(
             id=0,
             root=view.root,
             import_paths=found.folders,
-            callers=(Caller(found.files[0]),),
-            targets=wanted,
+            callers=(caller,),
+            targets=alone,
+            wanted=wanted,
             overlay=overlay,
             traces=(file,),
             timeout=settings.timeout,
             memory=settings.memory,
         )
-        for found, wanted in zip(reached, targets, strict=True)
+        for found, caller, alone in zip(reached, rehearsed, targets, strict=True)
     )
-    return Plan(classes, runs, _key(view, settings, reached))
+    telling = 1 + sum(other.kind in _TELLING for other in others)
+    return Plan(classes, runs, _key(view, settings, reached), telling=telling)
 
 
 def _containing(view: View, caller: CallerFile) -> tuple[Target, ...]:

@@ -28,10 +28,15 @@ class Target:
 
 @dataclass(frozen=True)
 class Caller:
-    """A file whose code builds or calls modules and is to be rehearsed, with the command line that it gets."""
+    """A file whose code builds or calls modules and is to be rehearsed, with the command line that it gets.
+
+    `names` are the identifiers that lead to what is wanted: of a page with many programs, only those that speak of one
+    are run. Without names all are.
+    """
 
     file: str
     argv: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -39,8 +44,9 @@ class Run:
     """One job: rehearse `callers` in order, then build and run on its own each target that none of them explained.
 
     `overlay` is unsaved text by absolute path. `import_paths` are the workspace folders that go first on the import
-    path. `targets` restrict which classes are built alone; every workspace class that is met is reported.
-    `traces` names the files whose expressions are wanted. `timeout` is in seconds, `memory` in MiB.
+    path. `wanted` are the classes to explain: those of their files are reported, and pages are left as soon as all are
+    explained; without any, every workspace class that is met is reported. `traces` names the files whose expressions
+    are wanted. `timeout` is in seconds, `memory` in MiB.
     """
 
     id: int
@@ -48,6 +54,7 @@ class Run:
     import_paths: tuple[str, ...]
     callers: tuple[Caller, ...]
     targets: tuple[Target, ...]
+    wanted: tuple[Target, ...] = ()
     overlay: dict[str, str] = field(default_factory=dict)
     traces: tuple[str, ...] = ()
     timeout: float = 10.0

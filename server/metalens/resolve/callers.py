@@ -42,11 +42,15 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True)
 class CallerFile:
-    """A file that may build or call the classes, through these of its top-level names."""
+    """A file that may build or call the classes, through these of its top-level names.
+
+    `names` are all the names, of any file, that lead to the classes.
+    """
 
     file: str
     kind: Kind
     definitions: frozenset[str]
+    names: frozenset[str] = frozenset()
 
     def containing(self, view: View) -> tuple[ModuleClass, ...]:
         """Its module classes that contain the wanted ones, or contain what contains them."""
@@ -80,6 +84,7 @@ class _Search:
         self._view = view
         self._names = Names(view)
         self._found: dict[str, dict[str, int]] = {}
+        self._files = (*view.workspace.python_files(), *view.workspace.pages())
         self._absent = _ABSENT.setdefault(view.workspace, {})
 
     def run(self, wanted: Iterable[tuple[str, str]]) -> None:
@@ -97,8 +102,9 @@ class _Search:
 
     def callers(self, home: str) -> Iterator[CallerFile]:
         """What was found, by file."""
+        leading = frozenset(name for found in self._found.values() for name in found if name != MODULE)
         for file, names in self._found.items():
-            caller = CallerFile(file, self._kind(file, home), frozenset(names))
+            caller = CallerFile(file, self._kind(file, home), frozenset(names), leading)
             if caller.kind != Kind.CONTAINS or (file != home and caller.containing(self._view)):
                 yield caller
 
@@ -149,16 +155,13 @@ class _Search:
     def _search(self, words: frozenset[str], hops: int) -> dict[str, set[str]]:
         """The definitions of other files that refer to what was found, by file."""
         added: dict[str, set[str]] = {}
-        for file in (*self._view.workspace.python_files(), *self._view.workspace.pages()):
+        for file in self._files:
             outline = self._mentioning(file, words)
             if outline is None:
                 continue
             known = self._found.get(file, {})
-            names = {
-                name
-                for name, references in outline.definitions.items()
-                if name not in known and any(self._leads_there(file, outline, item, words) for item in references)
-            }
+            pairs = {pair for word in words & outline.mentions.keys() for pair in outline.mentions[word]}
+            names = {name for name, item in pairs if name not in known and self._leads_there(file, item)}
             if names:
                 added[file] = names
         for file, names in added.items():
@@ -185,21 +188,14 @@ class _Search:
                 self._absent[file] = (stamp, absent | missing)
                 return None
             outline = self._view.outline(file)
-        return outline if outline is not None and not words.isdisjoint(outline.words) else None
+        return outline if outline is not None and not words.isdisjoint(outline.mentions) else None
 
-    def _leads_there(self, file: str, outline: Outline, reference: str, words: frozenset[str]) -> bool:
+    def _leads_there(self, file: str, reference: str) -> bool:
         name = reference.strip("'")
-        parts = name.split(".")
-        if words.isdisjoint(parts) and not self._imports_a_word(outline, parts[0], words):
-            return False
         if name != reference:
             path = self._view.module(file, name, 0)
             return path is not None and self._exposes(path)
         return any(self._is_found(symbol) for symbol in self._symbols(file, name))
-
-    def _imports_a_word(self, outline: Outline, head: str, words: frozenset[str]) -> bool:
-        item = outline.imports.get(head)
-        return item is not None and (item.name in words or item.module.rpartition(".")[2] in words)
 
     def _symbols(self, file: str, name: str) -> tuple[Symbol, ...]:
         """What the name or, if it goes on below a definition (`Net.create`), its beginning stands for."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakKeyDictionary
@@ -85,10 +85,8 @@ def inferred_classes(workspace: Workspace, file: str, name: str, position: Posit
             return ()
         known = (stamp, _THREAD.ask(_Question(workspace.root, file, text, position)))
         answers[(file, name)] = known
-    try:
-        return known[1].result(timeout=WAIT_SECONDS)
-    except TimeoutError:
-        return ()
+    wait([known[1]], timeout=WAIT_SECONDS)
+    return known[1].result() if known[1].done() else ()
 
 
 def _answer(question: _Question) -> tuple[InferredClass, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from metalens.protocol.values import Position, Range
@@ -58,8 +58,9 @@ class Outline:
 
     `definitions` maps each top-level function, class and variable, and `MODULE` for the top-level code, to the dotted
     names that it refers to; a name in quotes is a module that is imported by its name. `aliases` are plain
-    assignments. `modules` are all imports at any depth. `words` are the parts of all references. `calls` says whether
-    the top-level code calls anything, or may do so once it parses.
+    assignments. `modules` are all imports at any depth. `mentions` maps each part of a reference, and the original name
+    and module of what it starts with, to the definitions and their references. `calls` says whether the top-level code
+    calls anything, or may do so once it parses.
     """
 
     imports: Mapping[str, Import]
@@ -69,7 +70,7 @@ class Outline:
     definitions: Mapping[str, frozenset[str]]
     functions: frozenset[str]
     classes: tuple[ClassOutline, ...]
-    words: frozenset[str]
+    mentions: Mapping[str, tuple[tuple[str, str], ...]]
     main_guard: bool
     calls: bool
     broken: bool
@@ -130,8 +131,6 @@ class _Reader:
             found.update(item for item in names if self.stars or item.partition(".")[0] in bound)
             if dynamic:
                 found.update(f"'{item}" for item in _MODULE_STRING.findall(text))
-        words = {part for found in references.values() for item in found for part in item.strip("'").split(".")}
-        words.update(part for item in imports.values() for part in (item.name, item.module.rpartition(".")[2]))
         return Outline(
             imports=imports,
             modules=tuple(dict.fromkeys(self.modules)),
@@ -140,7 +139,7 @@ class _Reader:
             definitions={name: frozenset(found) for name, found in references.items()},
             functions=frozenset(self.functions),
             classes=tuple(self.classes),
-            words=frozenset(words),
+            mentions=_mentions(references, imports),
             main_guard=self.main_guard,
             calls=self.calls or self.source.broken,
             broken=self.source.broken,
@@ -219,6 +218,21 @@ class _Reader:
         )
         for inner in _classes_within(node):
             self._class(inner, f"{qualname}.")
+
+
+def _mentions(
+    references: Mapping[str, Iterable[str]], imports: Mapping[str, Import]
+) -> dict[str, tuple[tuple[str, str], ...]]:
+    found: dict[str, set[tuple[str, str]]] = {}
+    for name, items in references.items():
+        for item in items:
+            parts = item.strip("'").split(".")
+            origin = imports.get(parts[0])
+            if origin is not None:
+                parts += [origin.name, origin.module.rpartition(".")[2]]
+            for part in parts:
+                found.setdefault(part, set()).add((name, item))
+    return {part: tuple(pairs) for part, pairs in found.items() if part}
 
 
 def inner_statements(node: ast.AST) -> Iterator[ast.stmt]:

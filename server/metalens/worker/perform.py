@@ -10,6 +10,7 @@ import torch
 
 from metalens.protocol.messages import Finding, Report, Run
 from metalens.worker import judge
+from metalens.worker.judge.silent import suspicion
 from metalens.worker.load.sources import Sources
 from metalens.worker.trace import collect
 from metalens.worker.trace.alone import Alone, build_alone, has_placeholders, run_alone
@@ -63,12 +64,12 @@ def perform(run: Run) -> Report:
             failures.append(failure)
 
     tracer.on_failure = failed
-    with torch.no_grad(), Hybrid(tracer.taint, tracer.torch_error), world(), observer:
+    with torch.no_grad(), Hybrid(tracer.taint, tracer.torch_error, suspicion), world(), observer:
         stage = Stage(run.root, run.import_paths, sources, tracer)
         for caller in run.callers:
             with deadline(run.timeout * _SHARE / len(run.callers)):
                 try:
-                    stage.rehearse(caller.file, caller.argv)
+                    stage.rehearse(caller, lambda: _all_explained(run, observer))
                 except OutOfTime:
                     stage.problems[caller.file] = f"the rehearsal of {caller.file} took too long and was cut short"
         for target in run.targets:
@@ -82,16 +83,25 @@ def perform(run: Run) -> Report:
                     alone.setdefault((target.file, target.qualname), Alone("its forward took too long"))
     tracer.name_modules()
     findings = _judged(failures, tracer)
-    wanted = {*run.traces, *(target.file for target in run.targets)}
     return Report(
         id=run.id,
-        contexts=collect.contexts(observer, run.targets, wanted, alone, probed),
+        contexts=collect.contexts(observer, (*run.targets, *run.wanted), alone, probed),
         findings=findings,
         traces=collect.traces(tracer, run.traces),
         files=tuple(sorted(sources.texts)),
         problems=stage.problems,
         seconds=time.perf_counter() - started,
     )
+
+
+def _all_explained(run: Run, observer: Observer) -> bool:
+    """Whether each wanted class was called with evidence that may judge it."""
+    called = {
+        (seen.file, type(seen.built.module).__qualname__)
+        for seen in observer.seen
+        if seen.called is not None and not seen.mended and (not seen.returned or not seen.call_mended)
+    }
+    return bool(run.wanted) and all((target.file, target.qualname) in called for target in run.wanted)
 
 
 def _explain(

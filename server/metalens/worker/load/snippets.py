@@ -51,3 +51,16 @@ def _cells(file: str, text: str) -> Iterator[ast.Module]:
         except (SyntaxError, ValueError):
             continue
     yield ast.Module(body, [])
+
+
+def identifiers(tree: ast.Module) -> set[str]:
+    """Every name that a program speaks of: variables, attributes, imports."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            names.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            names.add(node.attr)
+        elif isinstance(node, ast.alias):
+            names.add(node.name.rpartition(".")[2])
+    return names

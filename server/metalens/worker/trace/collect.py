@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable, Optional
+from typing import Any, Iterable, Optional, Sequence
 
 import torch
 
@@ -30,12 +30,12 @@ def is_of(seen: Seen, file: str, qualname: str) -> bool:
 
 def contexts(
     observer: Observer,
-    targets: Iterable[Target],
-    wanted: set[str],
+    targets: Sequence[Target],
     alone: dict[tuple[str, str], Alone],
     probed: dict[int, str],
 ) -> tuple[Context, ...]:
-    """The contexts of all classes in the wanted files (of every file, if none is named), best evidence first."""
+    """The contexts of all classes in the targets' files (of every file, without any), best evidence first."""
+    wanted = {target.file for target in targets}
     lines = {(target.file, target.qualname): target.line for target in targets}
     groups: dict[tuple[str, str], dict[str, Seen]] = {}
     for seen in observer.seen:

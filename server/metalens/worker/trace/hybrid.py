@@ -30,15 +30,18 @@ class Hybrid(TorchFunctionMode):
     """The mode under which user code runs.
 
     `on_taint(reason)` hears of each invented value; `on_error(function, args, kwargs, error)` of each torch function
-    that raised for the user's sake.
+    that raised for the user's sake; `suspicion(function, args, kwargs)` tells of a call that went well on meta tensors
+    and would raise on real ones.
     """
 
     def __init__(
         self,
         on_taint: Callable[[str], None],
         on_error: Callable[[Function, tuple[Any, ...], dict[str, Any], BaseException], None],
+        suspicion: Callable[[Function, tuple[Any, ...], dict[str, Any]], Optional[RuntimeError]] = lambda *call: None,
     ) -> None:
         super().__init__()
+        self.suspicion = suspicion
         self.on_taint = on_taint
         self.on_error = on_error
 
@@ -56,7 +59,11 @@ class Hybrid(TorchFunctionMode):
         try:
             if special is not None:
                 return special(self, func, args, kwargs)
-            return func(*args, **kwargs)
+            result = func(*args, **kwargs)
+            error = self.suspicion(func, args, kwargs)
+            if error is not None:
+                raise error
+            return result
         except (Limit, UnknownError):
             raise
         except Exception as error:  # noqa: BLE001 - torch raises any type; what it means is decided in rescue

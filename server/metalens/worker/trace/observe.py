@@ -16,6 +16,7 @@ from metalens.worker.trace.facts import Built, ModuleCall, Origin
 from metalens.worker.trace.tracer import Tracer
 
 Module = torch.nn.Module
+_PARTS = 16
 
 
 @dataclass
@@ -169,12 +170,17 @@ class Observer:
         calls.count += 1
         if seen is not None and first:
             seen.output, seen.returned, seen.ended, seen.call_mended = output, True, None, tracer.mended
-        elif isinstance(output, torch.Tensor):
-            self._origin(output, module, args)
+        else:
+            self._origin(output, module, (*args, *kwargs.values()))
         return output
 
     def _origin(self, output: Any, module: Any, args: tuple[Any, ...]) -> None:
+        if isinstance(output, (tuple, list)):
+            for part in output[:_PARTS]:
+                self._origin(part, module, args)
         location: Optional[Location] = self.tracer.location()
+        if not isinstance(output, torch.Tensor):
+            return
         facts = self.tracer.facts
         if location is None or id(output) in facts.origins or any(output is part for part in args):
             return

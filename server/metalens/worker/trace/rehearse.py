@@ -12,9 +12,10 @@ from typing import Any, Callable
 
 import torch
 
+from metalens.protocol.messages import Caller
 from metalens.worker.load.finder import MissingFinder, WorkspaceFinder
 from metalens.worker.load.instrument import instrument, is_training_loop
-from metalens.worker.load.snippets import programs
+from metalens.worker.load.snippets import identifiers, programs
 from metalens.worker.load.slicing import slice_script, workspace_names
 from metalens.worker.load.sources import Sources
 from metalens.worker.load.unknown import Unknown, UnknownError
@@ -39,15 +40,21 @@ class Stage:
         sys.meta_path.insert(0, WorkspaceFinder(sources, self._import_text))
         sys.meta_path.append(self.missing)
 
-    def rehearse(self, file: str, argv: tuple[str, ...]) -> None:
-        """Run a file (a script, the fences of a page, the cells of a notebook), then its functions nobody called."""
+    def rehearse(self, caller: Caller, enough: Callable[[], bool]) -> None:
+        """Run a file (a script, the fences of a page, the cells of a notebook), then its functions nobody called.
+
+        Of several programs in one page those without a wanted name are left out, and all once there is `enough`.
+        """
+        file, names = caller.file, set(caller.names)
         try:
             trees = list(programs(file, self.sources.text(file)))
         except (OSError, SyntaxError, UnicodeDecodeError, ValueError, RecursionError) as error:
             self.problems[file] = _why_unreadable(error)
             return
         for tree in trees:
-            module = self._main(file, argv)
+            if len(trees) > 1 and ((names and names.isdisjoint(identifiers(tree))) or enough()):
+                continue
+            module = self._main(file, caller.argv)
             slice_script(tree, self.local)
             self._execute(tree, file, module.__dict__)
             self._call_functions(module, file)

@@ -16,7 +16,7 @@ from metalens.worker.load.unknown import Unknown, UnknownError, contains_unknown
 from metalens.worker.trace.facts import Facts, ModuleCall, Origin
 from metalens.worker.trace.hybrid import Limit
 
-_SEEN_PER_EXPRESSION = 6
+_SEEN_PER_EXPRESSION, _PARTS = 6, 16
 _FACTORY_ROUNDS, _WHILE_ROUNDS, _ENDLESS_ROUNDS = 100, 1000, 2
 _OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "Add": operator.add,
@@ -154,8 +154,7 @@ class Tracer:
                 raise
             finally:
                 at.pop()
-            if isinstance(value, torch.Tensor):
-                self._made(value, trace, number, function, args)
+            self._made_all(value, trace, number, function, args, kwargs)
             return record(number, value)
 
         def operate(number: int, name: str, left: Any, right: Any) -> Any:
@@ -246,6 +245,18 @@ class Tracer:
         if id(error) not in self.under_way:
             self.under_way[id(error)] = tuple(self.modules)
             self.facts.alive.append(error)
+
+    def _made_all(
+        self, value: Any, trace: FileTrace, number: int, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        """Remember where a tensor, or each tensor of a result of several, came from."""
+        if isinstance(value, torch.Tensor):
+            if kwargs:
+                args = (*args, *kwargs.values())
+            self._made(value, trace, number, function, args)
+        elif isinstance(value, (tuple, list)) and len(value) <= _PARTS:
+            for part in value:
+                self._made_all(part, trace, number, function, args, kwargs)
 
     def _made(self, value: Any, trace: FileTrace, number: int, function: Any, args: tuple[Any, ...]) -> None:
         if id(value) in self.facts.origins:
