@@ -41,14 +41,19 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(callers: Sequence[str] = (), *, worker: FakeWorker | None = None, idle: str = "") -> AsyncIterator[Desk]:
+async def desk(
+    callers: Sequence[str] = (), *, worker: FakeWorker | None = None, idle: str = "", telling: int = 0
+) -> AsyncIterator[Desk]:
     workspace, listener, worker = Workspace(ROOT), Listener(), worker or FakeWorker()
 
     def plan(workspace: Workspace, settings: Settings, file: str) -> Plan:
         classes = replace(NET, text=workspace.text(file), file=file).plan().classes
         files = [file, *(callers if file == FILE else ())]
-        runs = [Run(0, str(ROOT), (), (Caller(caller),), (), workspace.overlay(), (file,)) for caller in files]
-        return Plan(classes, tuple(runs), "")
+        runs = tuple(
+            Run(0, str(ROOT), (), (Caller(caller),), (), overlay=workspace.overlay(), traces=(file,))
+            for caller in files
+        )
+        return Plan(classes, runs, "", telling=telling or len(runs))
 
     engine = Engine(
         workspace,
@@ -94,6 +99,15 @@ async def test_the_first_report_is_shown_before_other_callers_have_answered():
         (await d.worker.nth(3)).reply(report(built(arguments=Evidence("Net(1)", "call site"))))
         last = await d.listener.until(lambda results: len(results) == 3)
         assert statuses(last) == ["traced", "traced"]
+
+
+async def test_callers_that_find_no_mistakes_are_left_out_once_all_is_explained():
+    async with desk([TRAIN, OTHER], worker=FakeWorker(lambda run: report(built())), telling=2) as d:
+        await _checked(d)
+        assert [asked.run.callers[0].file for asked in d.worker.asked] == [FILE, TRAIN]
+    async with desk([TRAIN, OTHER], worker=FakeWorker(lambda run: report()), telling=1) as d:
+        await _checked(d)
+        assert [asked.run.callers[0].file for asked in d.worker.asked] == [FILE, TRAIN, OTHER]
 
 
 async def test_a_caller_that_crashes_takes_nothing_along():
