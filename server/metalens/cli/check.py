@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from metalens.cli.formats.json import write_json
 from metalens.cli.formats.text import write_text
 from metalens.cli.outcome import collect
-from metalens.cli.paths import files_of, relative
+from metalens.cli.paths import files_of
 from metalens.cli.session import Choice, Faults, engine_for
 from metalens.cli.terminal import Progress, palette_for
 from metalens.engine.result import Result
 from metalens.workspace.documents import Unreadable, Workspace
-
-AT_ONCE = 2
-
 
 @dataclass(frozen=True)
 class CheckOptions:
@@ -59,26 +56,11 @@ async def _check_all(workspace: Workspace, files: Sequence[str], choice: Choice,
     progress.show("importing torch")
     try:
         async with engine_for(workspace, choice, faults) as engine:
-            return await _each(files, engine.check, progress)
+            if len(files) == 1:
+                return (await engine.check(files[0]),)
+            return await engine.check_all(files, lambda text: progress.show(f"checking {text}"))
     finally:
         progress.clear()
-
-
-async def _each(
-    files: Sequence[str], check_file: Callable[[str], Awaitable[Result]], progress: Progress
-) -> tuple[Result, ...]:
-    turn = asyncio.Semaphore(AT_ONCE)
-    done = 0
-
-    async def one(file: str) -> Result:
-        nonlocal done
-        async with turn:
-            progress.show(f"checking {done + 1}/{len(files)} {relative(file)}")
-            result = await check_file(file)
-            done += 1
-            return result
-
-    return tuple(await asyncio.gather(*(one(file) for file in files)))
 
 
 def _text_or_nothing(workspace: Workspace, file: str) -> str:

@@ -6,12 +6,13 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from metalens.engine.analysis import Analysis
+from metalens.engine.batch import Batch, Planned
 from metalens.engine.result import Result, merge
 from metalens.engine.worker import Worker, WorkerState, WorkerUnusable
 from metalens.plan.plan import Plan, plan_file
@@ -123,6 +124,22 @@ class Engine:
     async def check(self, file: str) -> Result:
         """Everything that can be known of a file, its fixes tried. Raises WorkerUnusable."""
         return await self._analyse(file, _Job(), lambda result: None)
+
+    async def check_all(self, files: Sequence[str], step: Callable[[str], None]) -> tuple[Result, ...]:
+        """As `check` for many files, whose callers are rehearsed once for all. Raises WorkerUnusable."""
+        results: dict[str, Result] = {}
+        planned: list[Planned] = []
+        for file in files:
+            try:
+                version, text, plan = await self._planned(file)
+            except Unreadable as problem:
+                results[file] = Result(file, None, "", (), (), None, problem=problem.reason)
+                continue
+            planned.append(Planned(file, text, version, plan))
+        torch = (await self._begun()).torch
+        batch = Batch(planned, self._run, self._attempt, self._workspace.text, torch, step)
+        results.update((result.file, result) for result in await batch.complete())
+        return tuple(results[file] for file in files)
 
     def touch(self, file: str) -> None:
         """An open file is new or has a new text: analyse it, at once if nothing is under way.

@@ -1,0 +1,128 @@
+"""Many files at once: every caller is rehearsed once for all of them, then each file's unexplained classes on their own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from metalens.engine.result import Result, explained, merge
+from metalens.engine.verify import verify
+from metalens.plan.plan import Plan
+from metalens.protocol.messages import Crash, Finding, Report, Run, Target
+
+Runner = Callable[[Run], Awaitable[Report | Crash]]
+Texts = Callable[[str], str]
+
+# A shared rehearsal explains the classes of many files, so it may take longer than one that somebody waits for.
+PATIENCE = 6.0
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One file of a batch: its text at this version, and its plan."""
+
+    file: str
+    text: str
+    version: int | None
+    plan: Plan
+
+
+@dataclass
+class Batch:
+    """The state of one check of many files. `run` does runs, `attempt` those that try a fix; `step(text)` hears of progress."""
+
+    files: Sequence[Planned]
+    run: Runner
+    attempt: Runner
+    text_of: Texts
+    torch: str
+    step: Callable[[str], None]
+    at_once: int = 2
+    _answers: list[Report | Crash] = field(default_factory=list)
+    _own: dict[str, list[Report | Crash]] = field(default_factory=dict)
+    _done: int = 0
+
+    async def complete(self) -> tuple[Result, ...]:
+        """The results, in the order of the files."""
+        shared = self._shared()
+        total = len(shared) + len(self.files)
+        await self._each((self._rehearse(run, total) for run in shared))
+        await self._each((self._alone(item, total) for item in self.files))
+        results = [self._merged(item) for item in self.files]
+        return tuple([await self._verified(item, result) for item, result in zip(self.files, results, strict=True)])
+
+    def _shared(self) -> list[Run]:
+        """One general rehearsal for each caller of any of the files, the files themselves first."""
+        own = [item.plan.runs[0] for item in self.files if item.plan.runs]
+        others = [run for item in self.files for run in item.plan.runs[1:]]
+        found: dict[object, Run] = {}
+        for run in (*own, *others):
+            callers = tuple(replace(caller, names=()) for caller in run.callers)
+            general = replace(run, callers=callers, targets=(), wanted=(), traces=(), timeout=run.timeout * PATIENCE)
+            found.setdefault(tuple(caller.file for caller in callers), general)
+        return list(found.values())
+
+    async def _each(self, work: Iterable[Awaitable[None]]) -> None:
+        turn = asyncio.Semaphore(self.at_once)
+
+        async def one(item: Awaitable[None]) -> None:
+            async with turn:
+                await item
+
+        await asyncio.gather(*(one(item) for item in work))
+
+    async def _rehearse(self, run: Run, total: int) -> None:
+        self._tell(run.callers[0].file, total)
+        answer = await self.run(run)
+        self._answers.append(answer)
+        self._own.setdefault(run.callers[0].file, []).append(answer)
+
+    async def _alone(self, item: Planned, total: int) -> None:
+        """Build and run what no caller explained."""
+        self._tell(item.file, total)
+        if not item.plan.runs:
+            return
+        models = self._merged(item).models
+        left = tuple(
+            Target(model.cls.file, model.cls.qualname, model.cls.line)
+            for model in models
+            if not explained(model) or model.contexts[0].status != "traced"
+        )
+        if left:
+            answer = await self.run(replace(item.plan.runs[0], targets=left, wanted=(), traces=()))
+            self._answers.append(answer)
+            self._own.setdefault(item.file, []).append(answer)
+
+    def _tell(self, file: str, total: int) -> None:
+        self._done += 1
+        self.step(f"{self._done}/{total} {file}")
+
+    def _merged(self, item: Planned) -> Result:
+        """The file's own answers tell of its problems; every report tells of its classes."""
+        own = self._own.get(item.file, [])
+        others = [answer for answer in self._answers if isinstance(answer, Report) and not _within(answer, own)]
+        result = merge(item.plan, item.text, item.version, [*own, *others], file=item.file)
+        return replace(result, torch=self.torch)
+
+    async def _verified(self, item: Planned, result: Result) -> Result:
+        findings = [await self._offered(item, finding) for finding in result.findings]
+        return replace(result, findings=tuple(findings))
+
+    async def _offered(self, item: Planned, finding: Finding) -> Finding:
+        """The finding with the fixes that mend it in the first of the file's runs that shows it."""
+        if not finding.fixes:
+            return finding
+        for run in item.plan.runs:
+            before = await self.attempt(run)
+            if isinstance(before, Report) and any(_same(finding, other) for other in before.findings):
+                return await verify(finding, [(run, before)], self.text_of, self.attempt)
+        return replace(finding, fixes=())
+
+
+def _within(answer: Report, answers: Sequence[Report | Crash]) -> bool:
+    return any(answer is other for other in answers)
+
+
+def _same(one: Finding, other: Finding) -> bool:
+    return (one.code, one.location) == (other.code, other.location)
