@@ -75,6 +75,15 @@ def test_a_line_being_typed_anywhere_loses_at_most_its_own_class(typed):
         assert len(lost) <= 1, number
 
 
+@pytest.mark.parametrize("quote", ['"""', "'''", 'f"""'])
+@pytest.mark.parametrize("words", ["words", "prose (of a kind.", "x = 1"])
+def test_an_open_quote_does_not_turn_the_file_inside_out(quote, words):
+    block = f'class Net{{}}(nn.Module):\n    """{words}"""\n\n    def forward(self, x):\n        return x\n'
+    lines = ["from torch import nn", *"\n".join(block.format(number) for number in range(20)).split("\n")]
+    for number in (3, 33, 63):
+        assert len(names("\n".join([*lines[:number], f"        {quote}", *lines[number:]]))) >= 19
+
+
 def test_places_stay_where_they_are(tmp_path):
     lines = [
         "from torch import nn",

@@ -85,8 +85,8 @@ def _parse(text: str) -> ast.Module:
 def _mended_tree(text: str) -> ast.Module:
     """The tree of what is left when everything that does not parse is blanked, at unchanged positions.
 
-    The block around an error is mended by itself: parsing a whole long file again and again is slow. Where that does
-    not lead to an end, as with an open quote, what follows is given up.
+    The block around an error is mended by itself: parsing a whole long file again and again is slow. If it is sound by
+    itself, something above is not. Where all that does not lead to an end, what follows is given up.
     """
     lines = text.replace("\0", " ").split("\n")
     for attempt in range(2 * _ATTEMPTS):
@@ -96,7 +96,7 @@ def _mended_tree(text: str) -> ast.Module:
         number = min(max(found, 1), len(lines))
         if attempt >= _ATTEMPTS:
             lines = lines[: number - 1] or [""]
-        elif not _mend_block(lines, *_block(lines, number)):
+        elif not _mend_block(lines, *_block(lines, number)) and not _mend_block(lines, *_first_broken(lines)):
             _blank_line(lines, number)
     return ast.Module([], [])
 
@@ -132,6 +132,17 @@ def _block(lines: list[str], number: int) -> tuple[int, int]:
     first = next((at for at in range(number, 0, -1) if _TOP_LEVEL.match(lines[at - 1])), 1)
     last = next((at for at in range(number + 1, len(lines) + 1) if _TOP_LEVEL.match(lines[at - 1])), len(lines) + 1)
     return first, last - 1
+
+
+def _first_broken(lines: list[str]) -> tuple[int, int]:
+    """The first top-level statement with which the text does not parse any more: where a quote was left open."""
+    starts = [1, *(at for at in range(2, len(lines) + 1) if _TOP_LEVEL.match(lines[at - 1]))]
+    good, bad = 0, len(starts)
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        parses = isinstance(_attempt("\n".join(lines[: starts[middle] - 1])), ast.Module)
+        good, bad = (middle, bad) if parses else (good, middle)
+    return _block(lines, starts[good])
 
 
 def _error_ranges(text: str) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
