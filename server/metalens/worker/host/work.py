@@ -71,6 +71,8 @@ def answer(run: Run, perform: Callable[[Run], Report]) -> bytes:
         if not isinstance(problem, (MemoryError, SystemExit)):
             traceback.print_exception(type(problem), problem, problem.__traceback__, file=sys.__stderr__)
         return encode(escaped(run, problem))
+    finally:
+        ballast.close()  # not left to the collector: tracebacks of the run may hold on to this frame
 
 
 def _restore_builtins(names: dict[str, Any]) -> None:
