@@ -1,5 +1,12 @@
 /** What the user sees of Metalens' health: the language status item. */
-import { type Disposable, type LanguageStatusItem, LanguageStatusSeverity, languages } from "vscode";
+import {
+  type Command,
+  type Disposable,
+  type LanguageStatusItem,
+  LanguageStatusSeverity,
+  languages,
+  workspace,
+} from "vscode";
 
 /** The server's word on itself: the parameters of `experimental/serverStatus`. */
 export interface ServerStatus {
@@ -21,6 +28,22 @@ export function needsInterpreter(status: ServerStatus): boolean {
   return status.health === "error" && /\b(torch|python|interpreter)\b/i.test(status.message ?? "");
 }
 
+/** The item shows all of its words on one line that does not scroll: beyond this its button would be out of reach. */
+const LONGEST_LINE = 67;
+
+function shortened(text: string, longest: number): string {
+  return text.length <= longest ? text : `${text.slice(0, longest - 1)}…`;
+}
+
+function commandFor(status: ServerStatus): Command {
+  if (!workspace.isTrusted) {
+    return { command: "workbench.trust.manage", title: "Trust…" };
+  }
+  return needsInterpreter(status)
+    ? { command: "metalens.chooseInterpreter", title: "Choose interpreter" }
+    : { command: "metalens.showServerLogs", title: "Show logs" };
+}
+
 /** The item behind the `{}` of the status bar, in Python files and notebooks. */
 export class Status implements Disposable {
   private readonly item: LanguageStatusItem;
@@ -38,11 +61,10 @@ export class Status implements Disposable {
   show(status: ServerStatus): void {
     const [headline = "", ...detail] = (status.message ?? "").split("\n");
     this.item.text = headline === "" ? "Metalens" : `Metalens: ${headline}`;
-    this.item.detail = detail.join(" · ");
     this.item.severity = severities[status.health];
-    this.item.command = needsInterpreter(status)
-      ? { command: "metalens.chooseInterpreter", title: "Choose interpreter" }
-      : { command: "metalens.showServerLogs", title: "Show server logs" };
+    const command = commandFor(status);
+    this.item.command = command;
+    this.item.detail = shortened(detail.join(" · "), LONGEST_LINE - this.item.text.length - command.title.length);
     this.item.busy = !status.quiescent;
   }
 
