@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from metalens.protocol.messages import Finding, Report, Run
+from metalens.protocol.messages import Finding, Report, Run, Target
 from metalens.worker import judge
 from metalens.worker.judge.silent import suspicion
 from metalens.worker.load.sources import Sources
@@ -72,13 +72,13 @@ def perform(run: Run) -> Report:
                     stage.rehearse(caller, lambda: _all_explained(run, observer))
                 except OutOfTime:
                     stage.problems[caller.file] = f"the rehearsal of {caller.file} took too long and was cut short"
-        for target in run.targets:
+        for target in _left(run, observer):
             left = run.timeout * 0.9 - (time.perf_counter() - started)
             if left <= 0:
                 break
             with deadline(min(left, 2.0)):
                 try:
-                    _explain(target.file, target.qualname, stage, observer, alone, probed)
+                    _explain(target, target in run.targets, stage, observer, alone, probed)
                 except OutOfTime:
                     alone.setdefault((target.file, target.qualname), Alone("its forward took too long"))
     tracer.name_modules()
@@ -104,20 +104,30 @@ def _all_explained(run: Run, observer: Observer) -> bool:
     return bool(run.wanted) and all((target.file, target.qualname) in called for target in run.wanted)
 
 
+def _left(run: Run, observer: Observer) -> list[Target]:
+    """The targets, and the classes (the wanted ones, or all) that were met and may be probed."""
+    wanted = {(target.file, target.qualname) for target in run.wanted}
+    met = {(seen.file, type(seen.built.module).__qualname__) for seen in observer.seen}
+    named = {(target.file, target.qualname) for target in run.targets}
+    more = sorted(key for key in met - named if not run.wanted or key in wanted)
+    return [*run.targets, *(Target(file, qualname, -1) for file, qualname in more)]
+
+
 def _explain(
-    file: str,
-    qualname: str,
+    target: Target,
+    may_build: bool,
     stage: Stage,
     observer: Observer,
     alone: dict[tuple[str, str], Alone],
     probed: dict[int, str],
 ) -> None:
-    """Build and run one target that no caller explained."""
+    """Run one class that no caller ran; build it first if none built it either."""
+    file, qualname = target.file, target.qualname
     instances = [seen for seen in observer.seen if collect.is_of(seen, file, qualname)]
     if any(seen.returned for seen in instances):
         return
     built = [seen for seen in instances if seen.done and seen.called is None]
-    if any(seen.called is not None for seen in instances) and not built:
+    if not built and (not may_build or any(seen.called is not None for seen in instances)):
         return
     if not built:
         cls: Any = stage.class_named(file, qualname)
@@ -130,7 +140,8 @@ def _explain(
             return
         built = [seen for seen in observer.seen if collect.is_of(seen, file, qualname) and seen.done][-1:]
     for seen in built[:1]:
-        own = seen.source != "default" or not has_placeholders(type(seen.built.module))
+        own = seen.source not in ("default", "invented") or not has_placeholders(type(seen.built.module))
+        own = own and seen.source != "invented"
         probed[id(seen.built.module)] = run_alone(seen, observer, may_judge=own and not seen.mended)
 
 

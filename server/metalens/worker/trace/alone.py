@@ -12,6 +12,7 @@ from metalens.worker.load.unknown import UnknownError
 from metalens.worker.trace import probe
 from metalens.worker.trace.facts import Facts
 from metalens.worker.trace.hybrid import Limit
+from metalens.worker.trace.invent import inventions
 from metalens.worker.trace.observe import Observer, Seen
 from metalens.worker.trace.tracer import Tracer
 
@@ -34,7 +35,7 @@ def build_alone(cls: type, observer: Observer) -> Optional[Alone]:
         return Alone("its constructor has no readable signature")
     required = [part.name for part in parameters if part.default is part.empty]
     if required:
-        return Alone(f"needs {', '.join(required)}")
+        return None if _invent(cls, observer) else Alone(f"needs {', '.join(required)}")
     observer.build_source = "default"
     observer.tracer.mended = ""
     try:
@@ -49,6 +50,24 @@ def build_alone(cls: type, observer: Observer) -> Optional[Alone]:
     finally:
         observer.build_source = "call site"
     return None
+
+
+def _invent(cls: type, observer: Observer) -> bool:
+    """Build a class with made-up arguments; whether one set of them worked."""
+    tracer = observer.tracer
+    for kwargs in inventions(cls):
+        observer.build_source = "invented"
+        before = len(observer.seen)
+        tracer.mended = ""
+        try:
+            cls(**kwargs)
+        except Exception:  # noqa: BLE001 - our arguments need not please the user's constructor
+            del observer.seen[before:]
+            continue
+        finally:
+            observer.build_source = "call site"
+        return True
+    return False
 
 
 def has_placeholders(cls: type) -> bool:

@@ -37,6 +37,7 @@ def contexts(
     """The contexts of all classes in the targets' files (of every file, without any), best evidence first."""
     wanted = {target.file for target in targets}
     lines = {(target.file, target.qualname): target.line for target in targets}
+    # What was built first counts, except that anything counts more than an invention.
     groups: dict[tuple[str, str], dict[str, Seen]] = {}
     for seen in observer.seen:
         if wanted and seen.file not in wanted:
@@ -67,7 +68,7 @@ def _context(seen: Seen, observer: Observer, line: int, probed: dict[int, str]) 
     grade = "clean"
     if seen.mended or (seen.returned and seen.call_mended):
         grade, reason = "mended", reason or seen.mended or seen.call_mended
-    if seen.source == "default" and has_placeholders(type(module)):
+    if seen.source == "invented" or (seen.source == "default" and has_placeholders(type(module))):
         grade = "borrowed"
     inputs: Optional[Evidence] = None
     if seen.called is not None and seen.returned:

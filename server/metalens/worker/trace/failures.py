@@ -50,7 +50,7 @@ def arguments_evidence(seen: Any) -> Evidence:
     """What a module was built with, and where that stands."""
     built = seen.built
     text = describe.call_text(type(built.module).__name__, built.args, built.kwargs)
-    return Evidence(text, seen.source, built.location if seen.source != "default" else None)
+    return Evidence(text, seen.source, built.location if seen.source in ("call site", "parent") else None)
 
 
 def _inputs_evidence(call: ModuleCall) -> Evidence:

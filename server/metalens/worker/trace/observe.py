@@ -23,7 +23,7 @@ _PARTS = 16
 class Seen:
     """One instance of a workspace class: how it was built, in which run, and how its first complete call went.
 
-    `source` is `call site`, `parent` or `default`. `mended` are the tracer's reasons at the time of building and of
+    `source` is `call site`, `parent`, `default` or `invented`. `mended` are the tracer's reasons at the time of building and of
     the call. `ended` is the error that ended its constructor or its first call.
     """
 
@@ -103,7 +103,7 @@ class Observer:
         file = class_file(cls)
         if file is not None and self.is_workspace(file):
             parent = tracer.strict > 0
-            source = "parent" if parent else self.build_source
+            source = "parent" if parent and self.build_source != "invented" else self.build_source
             seen = Seen(built, file, source, tracer.mended)
             # A class without a constructor of its own is built as soon as it exists.
             seen.done = _constructor_owner(cls) is None
