@@ -59,15 +59,18 @@ class Hybrid(TorchFunctionMode):
         try:
             if special is not None:
                 return special(self, func, args, kwargs)
-            result = func(*args, **kwargs)
-            error = self.suspicion(func, args, kwargs)
-            if error is not None:
-                raise error
-            return result
+            return self._checked(func, args, kwargs)
         except (Limit, UnknownError):
             raise
         except Exception as error:  # noqa: BLE001 - torch raises any type; what it means is decided in rescue
             return self.rescue(func, args, kwargs, error)
+
+    def _checked(self, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        result = func(*args, **kwargs)
+        error = self.suspicion(func, args, kwargs)
+        if error is not None:
+            raise error
+        return result
 
     def rescue(self, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any], error: Exception) -> Any:
         """Try what a real device would have allowed; else report the error and raise it."""
@@ -77,7 +80,7 @@ class Hybrid(TorchFunctionMode):
             if _is_in_place(func):
                 self.on_taint(f"{_name(func)} writes computed values into a constant")
             try:
-                return func(*_map(to_meta, args), **_map(to_meta, kwargs))
+                return self._checked(func, _map(to_meta, args), _map(to_meta, kwargs))
             except Exception as second:  # noqa: BLE001 - as above
                 error, text = second, str(second)
         if isinstance(error, NotImplementedError) or "meta" in text.lower() or "aten::" in text:
