@@ -20,6 +20,11 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, Tensor) and value.is_meta and value.dtype in _FLOATS
 
 
+def _is_tidy(value: Any) -> bool:
+    """Where the layout of memory needs no rule either: what follows may be a `view`, which depends on it."""
+    return _is_plain(value) and bool(value.is_contiguous())
+
+
 def _empty(shape: Any, like: Tensor) -> Tensor:
     return torch.empty(shape, dtype=like.dtype, device="meta")
 
@@ -38,7 +43,7 @@ def _linear(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
 
 
 def _layer_norm(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
-    if len(args) < 2 or not _is_plain(args[0]) or not isinstance(args[1], (tuple, list)):
+    if len(args) < 2 or not _is_tidy(args[0]) or not isinstance(args[1], (tuple, list)):
         return None
     given, shape = args[0], tuple(args[1])
     weight = args[2] if len(args) > 2 else kwargs.get("weight")
@@ -54,7 +59,7 @@ def _batch_norm(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tenso
     names = ("input", "running_mean", "running_var", "weight", "bias", "training")
     bound = {**dict(zip(names, args)), **kwargs}
     given, training = bound["input"], bound.get("training", False)
-    if not _is_plain(given) or given.dim() < 2:
+    if not _is_tidy(given) or given.dim() < 2:
         return None
     for name in names[1:5]:
         part = bound.get(name)
@@ -86,7 +91,7 @@ def _dropout(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
 def _softmax(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
     dim = args[1] if len(args) > 1 else kwargs.get("dim")
     known = set(kwargs) <= {"dim", "_stacklevel", "dtype"} and kwargs.get("dtype") is None and len(args) <= 2
-    if not known or not _is_plain(args[0]) or not isinstance(dim, int) or not -args[0].dim() <= dim < args[0].dim():
+    if not known or not _is_tidy(args[0]) or not isinstance(dim, int) or not -args[0].dim() <= dim < args[0].dim():
         return None
     return torch.empty_like(args[0])
 
@@ -101,7 +106,7 @@ def _arithmetic(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tenso
         return None
     if type(right) in (int, float):
         return torch.empty_like(left)
-    if not _is_plain(right) or left.dtype != right.dtype:
+    if not (_is_tidy(left) and _is_tidy(right)) or left.dtype != right.dtype:
         return None
     if left.shape == right.shape:
         return torch.empty_like(left)
@@ -127,7 +132,10 @@ def _attention(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor
         return None
     if mask is not None and tuple(mask.shape[-2:]) != (query.shape[-2], key.shape[-2]) or getattr(mask, "ndim", 2) != 2:
         return None
-    return _empty((*query.shape[:-1], value.shape[-1]), query)
+    if query.dim() != 4:
+        return _empty((*query.shape[:-1], value.shape[-1]), query)
+    batch, heads, length, _ = query.shape  # the kernels lay the heads of one position side by side
+    return _empty((batch, length, heads, value.shape[-1]), query).transpose(1, 2)
 
 
 def _identity(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
@@ -145,9 +153,9 @@ def _rules() -> dict[Any, Rule]:
         Tensor.detach: _identity,
     }
     for holder, names in (
-        (functional, "relu gelu silu leaky_relu elu selu mish hardswish hardsigmoid relu6 softplus tanhshrink logsigmoid"),
+        (functional, "relu gelu silu leaky_relu elu selu mish hardswish hardsigmoid relu6 softplus tanhshrink"),
         (torch, "relu sigmoid tanh exp sqrt rsqrt abs sin cos erf log neg relu_ selu"),
-        (Tensor, "relu sigmoid tanh exp sqrt rsqrt abs sin cos erf log neg clone contiguous square"),
+        (Tensor, "relu sigmoid tanh exp sqrt rsqrt abs sin cos erf log neg clone square"),
     ):
         table.update({getattr(holder, name): _same_shape for name in names.split() if hasattr(holder, name)})
     for holder in (functional, torch, Tensor):

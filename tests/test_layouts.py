@@ -1,0 +1,74 @@
+"""Rules that stand in for torch's meta operators lay out memory as the operators do: a `view` may follow."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch.nn import functional as F  # noqa: E402, N812
+from torch.overrides import TorchFunctionMode  # noqa: E402
+
+from metalens.worker.trace.shortcuts import RULES  # noqa: E402
+
+pytestmark = pytest.mark.torch
+
+
+class Rules(TorchFunctionMode):
+    """What has a rule goes by it."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        rule = RULES.get(function)
+        answer = rule(args, kwargs or {}) if rule else None
+        return function(*args, **(kwargs or {})) if answer is None else answer
+
+
+def straight():
+    return torch.randn(2, 5, 4, 3)
+
+
+def turned():
+    return torch.randn(2, 3, 4, 5).transpose(1, 3)
+
+
+def heads():
+    return torch.randn(2, 5, 3, 8).transpose(1, 2)
+
+
+CASES = {
+    "layer_norm": lambda make: F.layer_norm(make(), (3,)),
+    "softmax": lambda make: make().softmax(-1),
+    "log_softmax": lambda make: F.log_softmax(make(), -1),
+    "dropout": lambda make: F.dropout(make()),
+    "dropout in eval": lambda make: F.dropout(make(), training=False),
+    "relu": lambda make: F.relu(make()),
+    "gelu": lambda make: F.gelu(make()),
+    "softplus": lambda make: F.softplus(make()),
+    "contiguous": lambda make: make().contiguous(),
+    "clone": lambda make: make().clone(),
+    "clone of a slice": lambda make: make()[..., ::2].clone(),
+    "add alike": lambda make: make() + make(),
+    "add another": lambda make: make() + straight(),
+    "add to another": lambda make: straight() + make(),
+    "add a row": lambda make: make() + torch.randn(3),
+    "add to a row": lambda make: torch.randn(3) + make(),
+    "add one": lambda make: make() + torch.randn(1, 1, 1, 3),
+    "times two": lambda make: 2 * make(),
+    "linear": lambda make: F.linear(make(), torch.randn(7, 3)),
+    "attention": lambda make: F.scaled_dot_product_attention(heads(), heads(), heads()),
+}
+
+
+@pytest.mark.parametrize("make", [straight, turned])
+@pytest.mark.parametrize("name", CASES)
+def test_a_rule_lays_out_memory_as_torch_does(name, make):
+    real = CASES[name](make)
+    with torch.device("meta"), Rules():
+        ruled = CASES[name](make)
+    assert (ruled.shape, ruled.stride(), ruled.dtype) == (real.shape, real.stride(), real.dtype)
+
+
+@pytest.mark.parametrize("make", [straight, turned])
+def test_batch_norm_keeps_the_layout_of_a_usual_input(make):
+    image = make().contiguous()
+    with torch.device("meta"), Rules():
+        ruled = F.batch_norm(make().contiguous(), None, None, training=True)
+    assert ruled.stride() == F.batch_norm(image, None, None, training=True).stride()
