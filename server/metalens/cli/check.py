@@ -17,6 +17,7 @@ from metalens.cli.terminal import Progress, palette_for
 from metalens.engine.result import Result
 from metalens.workspace.documents import Unreadable, Workspace
 
+
 @dataclass(frozen=True)
 class CheckOptions:
     """What to check, and how to say what was found: `format` is `text` or `json`."""

@@ -9,6 +9,7 @@ from metalens.cli.frames import Mark, frame, gutter_for
 from metalens.cli.outcome import Outcome, best
 from metalens.cli.paths import relative
 from metalens.cli.terminal import Palette
+from metalens.engine.result import Model
 from metalens.features.words import counted
 from metalens.protocol.messages import Context, Finding, Related
 
@@ -71,24 +72,24 @@ def _undecided(outcome: Outcome, palette: Palette) -> Iterator[str]:
         if result.problem:
             yield f"{palette.strong('note')}: {relative(result.file)}: {result.problem}"
     silent = list(_silent(outcome))
-    for context in silent[:LISTED]:
-        place = f"{relative(context.file)}:{context.line + 1}"
-        yield palette.faint(f"{place}: {context.qualname} was {FATES[context.status]}: {context.reason}")
+    for model, context in silent[:LISTED]:
+        place = f"{relative(model.cls.file)}:{model.cls.line + 1}"
+        yield palette.faint(f"{place}: {model.cls.qualname} was {FATES[context.status]}: {context.reason}")
     if len(silent) > LISTED:
         yield palette.faint(f"... and {len(silent) - LISTED} more; --format json lists them all")
 
 
-def _silent(outcome: Outcome) -> Iterator[Context]:
+def _silent(outcome: Outcome) -> Iterator[tuple[Model, Context]]:
     """The classes that were not run to their end, except where a finding tells why."""
     told = {finding.model for finding in outcome.findings}
     for result, model in outcome.models:
         context = best(result, model)
         if context.status in FATES and context.qualname not in told:
-            yield context
+            yield model, context
 
 
 def _count(outcome: Outcome, palette: Palette) -> str:
-    fates = Counter(FATES[context.status] for context in _silent(outcome))
+    fates = Counter(FATES[context.status] for _, context in _silent(outcome))
     aside = f" ({', '.join(f'{number} {fate}' for fate, number in fates.items())})" if fates else ""
     total = len(outcome.models)
     if not outcome.findings:

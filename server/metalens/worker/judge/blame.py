@@ -27,7 +27,11 @@ def place_of(case: Case, mistake: Mistake) -> Location:
     frames = case.failure.frames
     location = frames[-1].location
     if mistake.layer is not None and mistake.tensor is not None:
-        location = _where_decided(case, mistake) or location
+        decided = _where_decided(case, mistake)
+        inside = decided is not None and decided.file == location.file and _same_function(case, decided, location)
+        elsewhere = decided is not None and not inside and _in_frames(case, decided)
+        if decided is not None and (not elsewhere or _is_given(case, mistake) or _works_elsewhere(case, mistake.layer)):
+            location = decided
     return _narrowed(case, location)
 
 
@@ -60,6 +64,38 @@ def _where_decided(case: Case, mistake: Mistake) -> Optional[Location]:
         if held is not None:
             return held
     return _below(case, "", mistake.layer, None)
+
+
+def _same_function(case: Case, one: Location, other: Location) -> bool:
+    source = source_of(case.facts, one.file)
+    return source.function_at(one.range.start.line) is source.function_at(other.range.start.line)
+
+
+def _in_frames(case: Case, place: Location) -> bool:
+    return any(frame.location.file == place.file and _overlap(frame.location, place) for frame in case.failure.frames)
+
+
+def _overlap(one: Location, other: Location) -> bool:
+    first, second = (one.range.start.line, one.range.end.line), (other.range.start.line, other.range.end.line)
+    return first[0] <= second[1] and second[0] <= first[1]
+
+
+def _is_given(case: Case, mistake: Mistake) -> bool:
+    """Whether the layer's size is a plain name or attribute, so that whoever built the block decided it."""
+    slot = slot_of(case.facts, mistake.layer, mistake.argument)
+    return slot is None or isinstance(slot.node, (ast.Name, ast.Attribute))
+
+
+def _works_elsewhere(case: Case, layer: Any) -> bool:
+    """Whether the expression that built this layer built another one that ran: then its caller is at fault, not it."""
+    built = case.facts.built_of(layer)
+    if built is None or built.location is None:
+        return True
+    for origin in case.facts.origins.values():
+        other = case.facts.built_of(origin.module) if origin.module is not None else None
+        if other is not None and other.module is not layer and other.location == built.location:
+            return True
+    return False
 
 
 def _below(case: Case, owner: str, consumer: Any, producer: Any) -> Optional[Location]:

@@ -56,6 +56,12 @@ class Picture:
         """The picture mirrored."""
         return self
 
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        import numpy  # only a user who has numpy comes here
+
+        shape = (self.height, self.width) if self.channels == 1 else (self.height, self.width, self.channels)
+        return numpy.zeros(shape, dtype or numpy.uint8)
+
     def tensor(self, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         """Channels, height, width."""
         return torch.empty((self.channels, self.height, self.width), dtype=dtype, device="meta")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import glob
+import multiprocessing.process
+import os
 import sys
 import time
 from typing import Any, Callable, Iterator, Optional
@@ -174,11 +177,45 @@ def _python_patches() -> list[_Patch]:
     def nothing(*args: Any, **kwargs: Any) -> None:
         return None
 
+    def spawn(function: Any, args: Any = (), *rest: Any, **kwargs: Any) -> None:
+        function(0, *args)
+
     return [
+        (multiprocessing.process.BaseProcess, "start", _start_here),
+        (multiprocessing.process.BaseProcess, "join", nothing),
+        (torch.multiprocessing, "spawn", spawn),
+        (torch.multiprocessing.spawn, "spawn", spawn),
+        (glob, "glob", _glob),
+        (os, "listdir", _listdir),
         (argparse.ArgumentParser, "parse_args", _parse_args),
         (argparse.ArgumentParser, "parse_known_args", _parse_known_args),
         (time, "sleep", nothing),
     ]
+
+
+def _start_here(process: Any) -> None:
+    """A worker process of a script runs its function here, so that the models it builds are seen."""
+    process._target(*process._args, **process._kwargs)
+
+
+def _glob(pattern: Any, *args: Any, **kwargs: Any) -> list[str]:
+    """The files that match, or, where the data is not on this machine, names as they would be there."""
+    found: list[str] = _originals["glob"](pattern, *args, **kwargs)
+    if found or not isinstance(pattern, str) or "*" not in pattern:
+        return found
+    plain = pattern.replace("**/", "")
+    return [plain.replace("*.*", name).replace("*", name.partition(".")[0]) for name in _names()]
+
+
+def _listdir(path: Any = ".") -> list[str]:
+    try:
+        return _originals["listdir"](path)  # type: ignore[no-any-return]
+    except FileNotFoundError:
+        return _names()
+
+
+def _names() -> list[str]:
+    return [f"{index:04}.jpg" for index in range(16)]
 
 
 def _parse_known_args(parser: argparse.ArgumentParser, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
@@ -205,4 +242,8 @@ def _parse_args(parser: argparse.ArgumentParser, args: Any = None, namespace: An
     return _parse_known_args(parser, args, namespace)[0]
 
 
-_originals: dict[str, Any] = {"parse_known_args": argparse.ArgumentParser.parse_known_args}
+_originals: dict[str, Any] = {
+    "parse_known_args": argparse.ArgumentParser.parse_known_args,
+    "glob": glob.glob,
+    "listdir": os.listdir,
+}
