@@ -463,7 +463,8 @@ def test_summary():
     assert (run.returncode, run.stderr) == (0, "")
     assert run.stdout == snapshot("""\
 MyModel  325 parameters · 1.3 KiB
-MyModel(input_dim=10, hidden_dim=20, output_dim=5), input x [32, 10] from call site examples/mlp.py:19 and call site examples/mlp.py:25
+MyModel(input_dim=10, hidden_dim=20, output_dim=5) from call site examples/mlp.py:19
+x [32, 10] from call site examples/mlp.py:25
 layer                                                        output    parameters
 linear1  Linear(in_features=10, out_features=20, bias=True)  [32, 20]         220
 relu     ReLU()                                              [32, 20]           0

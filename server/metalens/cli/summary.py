@@ -39,7 +39,7 @@ def summary(options: SummaryOptions) -> int:
     (file,) = files_of(workspace, [path])
     result = asyncio.run(_check(workspace, file, options.choice))
     palette = palette_for(sys.stdout)
-    tables = ["\n".join(_table(context, palette)) + "\n" for context in _wanted(result, name)]
+    tables = ["\n".join(_table(context, result, palette)) + "\n" for context in _wanted(result, name)]
     sys.stdout.write("\n".join(tables))
     return 0
 
@@ -67,14 +67,16 @@ def _wanted(result: Result, name: str) -> tuple[Context, ...]:
     )
 
 
-def _table(context: Context, palette: Palette) -> Iterator[str]:
+def _table(context: Context, result: Result, palette: Palette) -> Iterator[str]:
     number = total(context.parameters)
     known = f"  {counted(number, 'parameter')} · {size(total_bytes(context.parameters))}"
     yield palette.strong(context.qualname) + ("" if context.status == "skipped" else known)
-    told = built_with(context)
-    if told:
-        yield palette.faint(told)
-    if context.status != "traced":
+    yield from map(palette.faint, built_with(context))
+    mistakes = [finding for finding in result.findings if finding.model == context.qualname]
+    for finding in mistakes:
+        place = f"{relative(finding.location.file)}:{finding.location.range.start.line + 1}"
+        yield palette.severity(finding.severity, f"{finding.severity} in {place}: {finding.message}")
+    if context.status != "traced" and not mistakes:
         yield f"{context.status}: {context.reason}"
     if not context.layers:
         return

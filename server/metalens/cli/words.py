@@ -15,12 +15,7 @@ def provenance(evidence: Evidence) -> str:
     return f"{evidence.source} {relative(evidence.location.file)}:{evidence.location.range.start.line + 1}"
 
 
-def built_with(context: Context) -> str:
-    """How a class was built and called, and who says so: `Net(10), input x [32, 10] from call site train.py:12`."""
-    if context.arguments is None:
-        return ""
-    told = construction(context)
-    if context.inputs is None:
-        return f"{told} from {provenance(context.arguments)}"
-    origins = dict.fromkeys((provenance(context.arguments), provenance(context.inputs)))
-    return f"{told}, input {context.inputs.text} from {' and '.join(origins)}"
+def built_with(context: Context) -> tuple[str, ...]:
+    """How a class was built, then how it was called, and who says so: `Net(10) from call site train.py:12`."""
+    told = ((construction(context), context.arguments), (context.inputs.text if context.inputs else "", context.inputs))
+    return tuple(f"{text} from {provenance(evidence)}" for text, evidence in told if evidence is not None)
