@@ -13,7 +13,7 @@ from metalens.worker import judge
 from metalens.worker.judge.silent import suspicion
 from metalens.worker.load.sources import Sources
 from metalens.worker.trace import collect
-from metalens.worker.trace.alone import Alone, build_alone, has_placeholders, run_alone
+from metalens.worker.trace.alone import Alone, build_alone, run_alone
 from metalens.worker.trace.deadline import OutOfTime, deadline
 from metalens.worker.trace.facts import Failure
 from metalens.worker.trace.failures import failure_of
@@ -140,9 +140,8 @@ def _explain(
             return
         built = [seen for seen in observer.seen if collect.is_of(seen, file, qualname) and seen.done][-1:]
     for seen in built[:1]:
-        own = seen.source not in ("default", "invented") or not has_placeholders(type(seen.built.module))
-        own = own and seen.source != "invented"
-        probed[id(seen.built.module)] = run_alone(seen, observer, may_judge=own and not seen.mended)
+        may_judge = not seen.assumed and not seen.mended
+        probed[id(seen.built.module)] = run_alone(seen, observer, may_judge=may_judge)
 
 
 def _judged(failures: list[Failure], tracer: Tracer) -> tuple[Finding, ...]:

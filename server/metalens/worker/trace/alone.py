@@ -6,14 +6,12 @@ import inspect
 from dataclasses import dataclass
 from typing import Any, Optional
 
-import torch
-
 from metalens.worker.load.unknown import UnknownError
 from metalens.worker.trace import probe
-from metalens.worker.trace.facts import Facts
 from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.invent import inventions
 from metalens.worker.trace.observe import Observer, Seen
+from metalens.worker.trace.provenance import conflict
 from metalens.worker.trace.tracer import Tracer
 
 _PLACEHOLDERS: tuple[Any, ...] = (None, (), "", 0)
@@ -36,7 +34,7 @@ def build_alone(cls: type, observer: Observer) -> Optional[Alone]:
     required = [part.name for part in parameters if part.default is part.empty]
     if required:
         return None if _invent(cls, observer) else Alone(f"needs {', '.join(required)}")
-    observer.build_source = "default"
+    observer.build_source, observer.assumed = "default", has_placeholders(cls)
     observer.tracer.mended = ""
     try:
         cls()
@@ -48,7 +46,7 @@ def build_alone(cls: type, observer: Observer) -> Optional[Alone]:
             return Alone(f"{type(error).__name__}: {error}"[:200], failed=True)
         return Alone(f"its defaults alone do not build it ({type(error).__name__}: {error})"[:200])
     finally:
-        observer.build_source = "call site"
+        observer.build_source, observer.assumed = "call site", False
     return None
 
 
@@ -56,7 +54,7 @@ def _invent(cls: type, observer: Observer) -> bool:
     """Build a class with made-up arguments; whether one set of them worked."""
     tracer = observer.tracer
     for kwargs in inventions(cls):
-        observer.build_source = "invented"
+        observer.build_source, observer.assumed = "invented", True
         before = len(observer.seen)
         tracer.mended = ""
         try:
@@ -65,7 +63,7 @@ def _invent(cls: type, observer: Observer) -> bool:
             del observer.seen[before:]
             continue
         finally:
-            observer.build_source = "call site"
+            observer.build_source, observer.assumed = "call site", False
         return True
     return False
 
@@ -126,7 +124,7 @@ def _judge(attempt: probe.Attempt, run: probe.Run, tracer: Tracer) -> None:
     other = run(probe.Attempt(probe.varied(attempt.specs), None).inputs())
     if error is None or other is None:
         return
-    sides, others = conflict(error, tracer), conflict(other, tracer)
+    sides, others = _conflict(error, tracer), _conflict(other, tracer)
     if sides is None or sides != others:
         return
     if not tracer.mended:
@@ -135,63 +133,6 @@ def _judge(attempt: probe.Attempt, run: probe.Run, tracer: Tracer) -> None:
         tracer.fixed = False
 
 
-def conflict(error: BaseException, tracer: Tracer) -> Optional[tuple[Any, ...]]:
-    """The two sizes that disagree, where each was fixed by a layer; None if one may come from an input."""
+def _conflict(error: BaseException, tracer: Tracer) -> Optional[tuple[Any, ...]]:
     raised = tracer.raised.get(id(error))
-    if raised is None or raised.function is None:
-        return None
-    name = getattr(raised.function, "__name__", "")
-    tensors = [part for part in raised.args if isinstance(part, torch.Tensor)]
-    if not tensors or not tensors[0].dim():
-        return None
-    given = tensors[0]
-    if name == "linear" and len(tensors) > 1:
-        return _sides(given, -1, int(tensors[1].shape[-1]), tracer.facts)
-    if name.startswith("conv") and len(tensors) > 1 and tensors[1].dim() == given.dim():
-        channels = tensors[1].shape[0] if "transpose" in name else tensors[1].shape[1] * _groups(raised.args)
-        return _sides(given, 1, int(channels), tracer.facts)
-    if name == "batch_norm" and len(tensors) > 1 and given.dim() > 1:
-        return _sides(given, 1, int(tensors[1].shape[0]), tracer.facts)
-    if name == "layer_norm":
-        return _sides(given, -1, int(raised.args[1][-1]), tracer.facts)
-    return None
-
-
-def _groups(args: tuple[Any, ...]) -> int:
-    return args[6] if len(args) > 6 and isinstance(args[6], int) else 1
-
-
-def _sides(given: torch.Tensor, dim: int, wanted: int, facts: Facts) -> Optional[tuple[Any, ...]]:
-    size = int(given.shape[dim])
-    if size == wanted or not _fixed_by_layer(given, dim, size, facts):
-        return None
-    return size, wanted
-
-
-def _fixed_by_layer(tensor: torch.Tensor, dim: int, size: int, facts: Facts) -> bool:
-    """Whether this dimension was set by a layer's declared size and only passed on since."""
-    for _ in range(64):
-        origin = facts.origin_of(tensor)
-        if origin is None:
-            return False
-        declared = _declared(origin.module, dim, tensor.dim())
-        if declared is not None:
-            return declared == size
-        same = [part for part in origin.inputs if part.dim() == tensor.dim() and part.shape[dim] == size]
-        if not same:
-            return False
-        tensor = same[0]
-    return False
-
-
-def _declared(module: Any, dim: int, rank: int) -> Optional[int]:
-    if dim in (-1, rank - 1):
-        for name in ("out_features", "embedding_dim"):
-            value = getattr(module, name, None)
-            if isinstance(value, int):
-                return value
-    if dim == 1:
-        value = getattr(module, "out_channels", None)
-        if isinstance(value, int):
-            return value
-    return None
+    return conflict(raised.function, raised.args, tracer.facts) if raised is not None else None

@@ -10,7 +10,7 @@ from metalens.protocol.messages import Context, Expression, Layer, Target, Trace
 from metalens.protocol.values import Evidence, Range, Value
 from metalens.worker.load.unknown import UnknownError
 from metalens.worker.trace import describe
-from metalens.worker.trace.alone import Alone, has_placeholders
+from metalens.worker.trace.alone import Alone
 from metalens.worker.trace.failures import arguments_evidence
 from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.observe import Observer, Seen
@@ -37,7 +37,6 @@ def contexts(
     """The contexts of all classes in the targets' files (of every file, without any), best evidence first."""
     wanted = {target.file for target in targets}
     lines = {(target.file, target.qualname): target.line for target in targets}
-    # What was built first counts, except that anything counts more than an invention.
     groups: dict[tuple[str, str], dict[str, Seen]] = {}
     for seen in observer.seen:
         if wanted and seen.file not in wanted:
@@ -68,7 +67,7 @@ def _context(seen: Seen, observer: Observer, line: int, probed: dict[int, str]) 
     grade = "clean"
     if seen.mended or (seen.returned and seen.call_mended):
         grade, reason = "mended", reason or seen.mended or seen.call_mended
-    if seen.source == "invented" or (seen.source == "default" and has_placeholders(type(module))):
+    if seen.assumed:
         grade = "borrowed"
     inputs: Optional[Evidence] = None
     if seen.called is not None and seen.returned:

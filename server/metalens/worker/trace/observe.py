@@ -23,7 +23,8 @@ _PARTS = 16
 class Seen:
     """One instance of a workspace class: how it was built, in which run, and how its first complete call went.
 
-    `source` is `call site`, `parent`, `default` or `invented`. `mended` are the tracer's reasons at the time of building and of
+    `source` is `call site`, `parent`, `default` or `invented`; `assumed` tells that the arguments, or those of a parent,
+    were made up or wait for real ones. `mended` are the tracer's reasons at the time of building and of
     the call. `ended` is the error that ended its constructor or its first call.
     """
 
@@ -31,6 +32,7 @@ class Seen:
     file: str
     source: str
     mended: str
+    assumed: bool = False
     done: bool = False
     ended: Optional[BaseException] = None
     called: Optional[ModuleCall] = None
@@ -61,6 +63,7 @@ class Observer:
     calls: dict[int, Calls] = field(default_factory=dict)
     call_source: str = "call site"
     build_source: str = "call site"
+    assumed: bool = False
 
     def __enter__(self) -> Observer:
         self._call = Module.__call__
@@ -103,8 +106,8 @@ class Observer:
         file = class_file(cls)
         if file is not None and self.is_workspace(file):
             parent = tracer.strict > 0
-            source = "parent" if parent and self.build_source != "invented" else self.build_source
-            seen = Seen(built, file, source, tracer.mended)
+            source = "parent" if parent else self.build_source
+            seen = Seen(built, file, source, tracer.mended, self.assumed)
             # A class without a constructor of its own is built as soon as it exists.
             seen.done = _constructor_owner(cls) is None
             self.seen.append(seen)
@@ -149,7 +152,7 @@ class Observer:
         first = seen is not None and not seen.returned
         if seen is not None and first:
             seen.called, seen.done = record, True
-            seen.call_source = "parent" if tracer.modules else self.call_source
+            seen.call_source = "parent" if tracer.modules and self.call_source != "probe" else self.call_source
         tracer.modules.append(record)
         tracer.strict += 1
         try:

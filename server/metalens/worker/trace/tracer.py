@@ -298,7 +298,8 @@ class Tracer:
             return True
         if not isinstance(error, (UnknownError, Limit)):
             self.on_failure(error)
-        if not pure:
+        # A name that does not exist stops its statement before that has changed anything.
+        if not pure and not isinstance(error, NameError):
             self.mended = self.mended or f"a statement was skipped ({_first_line(error)})"
         return False
 

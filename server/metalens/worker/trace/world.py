@@ -18,12 +18,13 @@ from metalens.worker.trace.hybrid import to_meta
 
 Module = torch.nn.Module
 _Patch = tuple[Any, str, Any]
+_RAW = 1 << 20  # elements of a data file that is not here
 
 
 @contextlib.contextmanager
 def world() -> Iterator[None]:
     """Put the stand-ins in place for the length of a run."""
-    patches = [*_module_patches(), *_torch_patches(), *_python_patches()]
+    patches = [*_module_patches(), *_torch_patches(), *_python_patches(), *_array_patches()]
     before = [(owner, name, owner.__dict__[name] if name in vars(owner) else None) for owner, name, _ in patches]
     for owner, name, value in patches:
         setattr(owner, name, value)
@@ -212,6 +213,26 @@ def _listdir(path: Any = ".") -> list[str]:
         return _originals["listdir"](path)  # type: ignore[no-any-return]
     except FileNotFoundError:
         return _names()
+
+
+def _array_patches() -> list[_Patch]:
+    """numpy's readers of raw data: where the file is not on this machine there are zeros instead."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None:
+        return []
+
+    def reader(name: str) -> Callable[..., Any]:
+        real = getattr(numpy, name)
+
+        def read(file: Any, dtype: Any = float, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return real(file, dtype, *args, **kwargs)
+            except (FileNotFoundError, PermissionError):
+                return numpy.zeros(kwargs.get("shape") or _RAW, dtype)
+
+        return read
+
+    return [(numpy, name, reader(name)) for name in ("memmap", "fromfile")]
 
 
 def _names() -> list[str]:
