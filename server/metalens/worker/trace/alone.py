@@ -14,6 +14,7 @@ from metalens.worker.trace.observe import Observer, Seen
 from metalens.worker.trace.provenance import conflict
 from metalens.worker.trace.tracer import Tracer
 
+_ALIKE = 3  # further models of a class that are called like the first
 _PLACEHOLDERS: tuple[Any, ...] = (None, (), "", 0)
 
 
@@ -83,6 +84,31 @@ def has_placeholders(cls: type) -> bool:
 
 def _plain(value: Any) -> bool:
     return isinstance(value, (int, str, tuple, type(None))) and not isinstance(value, bool)
+
+
+def run_alike(observer: Observer) -> None:
+    """Call models that were built and left uncalled as another one of their class was called: that shows their parts.
+
+    The inputs are the user's own, but meant for another model, so that such a run proves nothing.
+    """
+    called: dict[type, Seen] = {}
+    for seen in observer.seen:
+        if seen.returned and seen.source == "call site" and seen.called is not None:
+            called.setdefault(type(seen.built.module), seen)
+    left: dict[type, int] = {}
+    for seen in list(observer.seen):
+        cls = type(seen.built.module)
+        like = called.get(cls)
+        if like is None or like.called is None or not seen.done or seen.called is not None or seen.source == "parent":
+            continue
+        left[cls] = left.get(cls, 0) + 1
+        if left[cls] > _ALIKE:
+            continue
+        observer.tracer.mended = "the inputs are those of another call of this class"
+        try:
+            seen.built.module(*like.called.args, **like.called.kwargs)
+        except Exception:  # noqa: BLE001 - those inputs need not suit this model
+            continue
 
 
 def run_alone(seen: Seen, observer: Observer, may_judge: bool) -> str:

@@ -44,7 +44,7 @@ def contexts(
         key = (seen.file, type(seen.built.module).__qualname__)
         text = describe.call_text("", seen.built.args, seen.built.kwargs)
         known = groups.setdefault(key, {}).get(text)
-        if known is None or (seen.returned and not known.returned) or (seen.done and not known.done):
+        if known is None or _worth(seen) < _worth(known):
             groups[key][text] = seen
     result: list[Context] = []
     for key, group in groups.items():
@@ -55,6 +55,12 @@ def contexts(
             status = "failed" if reason.failed else "skipped"
             result.append(Context(file, qualname, lines.get((file, qualname), -1), status, "clean", reason.reason))
     return tuple(result)
+
+
+def _worth(seen: Seen) -> tuple[bool, ...]:
+    """The smaller, the more an instance shows of how its class is used."""
+    weak = bool(seen.mended or (seen.returned and seen.call_mended))
+    return not seen.returned, seen.assumed, seen.call_source == "probe", weak, not seen.done
 
 
 def _rank(context: Context) -> tuple[int, int]:
