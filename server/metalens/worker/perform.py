@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from typing import Any
 
 import torch
 
-from metalens.protocol.messages import Finding, Report, Run, Target
+from metalens.protocol.messages import Report, Run, Target
 from metalens.worker import judge
 from metalens.worker.judge.silent import suspicion
 from metalens.worker.load.sources import Sources
 from metalens.worker.trace import collect
-from metalens.worker.trace.alone import Alone, build_alone, run_alone
+from metalens.worker.trace.alone import Alone, build_alone, run_alike, run_alone
 from metalens.worker.trace.deadline import OutOfTime, deadline
 from metalens.worker.trace.facts import Failure
 from metalens.worker.trace.failures import failure_of
@@ -63,7 +64,17 @@ def perform(run: Run) -> Report:
         if failure is not None:
             failures.append(failure)
 
+    def confirmed(error: BaseException) -> bool:
+        if observer.call_source == "probe" and not tracer.fixed:
+            return False
+        failure = failure_of(error, tracer, observer)
+        if failure is None or judge.case_of(failure, tracer.facts) is None:
+            return False
+        failures.append(failure)
+        return True
+
     tracer.on_failure = failed
+    tracer.recovery.confirm = confirmed
     with torch.no_grad(), Hybrid(tracer.taint, tracer.torch_error, suspicion), world(), observer:
         stage = Stage(run.root, run.import_paths, sources, tracer)
         for caller in run.callers:
@@ -72,6 +83,9 @@ def perform(run: Run) -> Report:
                     stage.rehearse(caller, lambda: _all_explained(run, observer))
                 except OutOfTime:
                     stage.problems[caller.file] = f"the rehearsal of {caller.file} took too long and was cut short"
+        with deadline(run.timeout * 0.2):
+            with contextlib.suppress(OutOfTime):
+                run_alike(observer)
         for target in _left(run, observer):
             left = run.timeout * 0.9 - (time.perf_counter() - started)
             if left <= 0:
@@ -82,7 +96,7 @@ def perform(run: Run) -> Report:
                 except OutOfTime:
                     alone.setdefault((target.file, target.qualname), Alone("its forward took too long"))
     tracer.name_modules()
-    findings = _judged(failures, tracer)
+    findings = judge.findings_of(failures, tracer.facts)
     return Report(
         id=run.id,
         contexts=collect.contexts(observer, (*run.targets, *run.wanted), alone, probed),
@@ -142,17 +156,3 @@ def _explain(
     for seen in built[:1]:
         may_judge = not seen.assumed and not seen.mended
         probed[id(seen.built.module)] = run_alone(seen, observer, may_judge=may_judge)
-
-
-def _judged(failures: list[Failure], tracer: Tracer) -> tuple[Finding, ...]:
-    """The findings among the failures, one for each place and code."""
-    found: dict[tuple[str, Any, str], Finding] = {}
-    for failure in failures:
-        try:
-            finding = judge.judge(failure, tracer.facts)
-        except Exception as error:  # noqa: BLE001 - judging runs torch on what user code left behind
-            print(f"metalens could not judge {failure.error!r}: {error!r}", file=sys.stderr)
-            continue
-        if finding is not None:
-            found.setdefault((finding.location.file, finding.location.range, finding.code), finding)
-    return tuple(found.values())

@@ -16,15 +16,24 @@ from metalens.worker.trace.facts import Facts, Failure
 
 def judge(failure: Failure, facts: Facts) -> Optional[Finding]:
     """The finding behind a failure; None if the evidence is too weak for one, or real PyTorch would not raise."""
+    case = case_of(failure, facts)
+    return tell(case) if case is not None else None
+
+
+def case_of(failure: Failure, facts: Facts) -> Optional[Case]:
+    """The failure with PyTorch's own words; None if it is no mistake that can be told."""
     torch = replay(failure, facts) if may_speak(failure) else None
-    if torch is None:
-        return None
-    case = Case(failure, facts, torch)
+    return Case(failure, facts, torch) if torch is not None else None
+
+
+def tell(case: Case) -> Finding:
+    """The finding of a case, in PyTorch's words where no better ones can be found."""
+    failure = case.failure
     try:
         return explain(case)
     except Exception:  # noqa: BLE001 - the user's classes may answer our questions in any way; the mistake is real
-        message = words.fit(f"forward fails here: {words.first_line(torch)}")
-        return Finding("forward-error", "error", message, case.location, failure.model, torch=torch)
+        message = words.fit(f"forward fails here: {words.first_line(case.torch)}")
+        return Finding("forward-error", "error", message, case.location, failure.model, torch=case.torch)
 
 
 def explain(case: Case) -> Finding:

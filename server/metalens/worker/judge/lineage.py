@@ -11,7 +11,7 @@ from metalens.worker.judge import torchkind
 from metalens.worker.judge.words import function_name, product
 from metalens.worker.trace.facts import Facts, Origin
 
-_FACTORIES = frozenset(
+FACTORIES = frozenset(
     [
         "randn",
         "rand",
@@ -30,8 +30,8 @@ _FACTORIES = frozenset(
         "from_numpy",
     ]
 )
-_RESHAPES = frozenset(["flatten", "view", "reshape", "view_as", "reshape_as", "unflatten"])
-_TURNS = frozenset(["permute", "transpose", "swapaxes", "swapdims", "t", "movedim", "rearrange", "mt"])
+RESHAPES = frozenset(["flatten", "view", "reshape", "view_as", "reshape_as", "unflatten"])
+TURNS = frozenset(["permute", "transpose", "swapaxes", "swapdims", "t", "movedim", "rearrange", "mt"])
 _STEPS = 400
 
 
@@ -65,7 +65,7 @@ class Lineage:
     @property
     def is_factory(self) -> bool:
         """Whether the size was written down where the tensor was made (`torch.randn(1, 3, 8, 8)`)."""
-        return self.origin is not None and self.layer is None and operation_of(self.origin) in _FACTORIES
+        return self.origin is not None and self.layer is None and operation_of(self.origin) in FACTORIES
 
 
 def operation_of(origin: Origin) -> str:
@@ -88,7 +88,7 @@ def lineage_of(facts: Facts, tensor: Any, dim: int) -> Lineage:
         steps.append(Step(tensor, origin))
         inputs = _data(origin, tensor)
         layer = origin.module if origin.module is not None and _sets(origin.module, tensor, dim) else None
-        if layer is not None or not inputs or operation_of(origin) in _FACTORIES:
+        if layer is not None or not inputs or operation_of(origin) in FACTORIES:
             return Lineage(layer, origin, tensor, dim, arithmetic, how, parts, tuple(steps))
         name = operation_of(origin)
         joined = _joined(name, inputs, tensor, dim)
@@ -99,7 +99,7 @@ def lineage_of(facts: Facts, tensor: Any, dim: int) -> Lineage:
             return Lineage(None, origin, tensor, dim, arithmetic, how, parts, tuple(steps))
         source, first, merged = back
         if len(merged) > 1 and not arithmetic:
-            trailing = first > 0 and dim == tensor.dim() - 1 and name in _RESHAPES
+            trailing = first > 0 and dim == tensor.dim() - 1 and name in RESHAPES
             arithmetic, how, parts = product(merged), "flatten" if trailing else name, merged
         tensor, dim = source, first
     return Lineage(None, None, tensor, dim, arithmetic, how, parts, tuple(steps))
@@ -156,7 +156,7 @@ def _back(name: str, inputs: tuple[Any, ...], tensor: Any, dim: int) -> Optional
     if name in ("matmul", "bmm", "mm", "linear") and len(inputs) > 1 and dim == tensor.dim() - 1:
         other = inputs[1]
         return (other, other.dim() - 1, (size,)) if other.dim() > 1 and other.shape[-1] == size else None
-    if name not in _TURNS:
+    if name not in TURNS:
         for other in inputs:
             if other.dim() == tensor.dim() and other.shape[dim] == size:
                 return other, dim, (size,)
@@ -166,7 +166,7 @@ def _back(name: str, inputs: tuple[Any, ...], tensor: Any, dim: int) -> Optional
         if merged is not None:
             first, count = merged
             return source, first, tuple(int(n) for n in source.shape[first : first + count])
-    if source.dim() == tensor.dim() and name not in _TURNS:
+    if source.dim() == tensor.dim() and name not in TURNS:
         return None
     places = [i for i, n in enumerate(source.shape) if n == size]
     return (source, places[0], (size,)) if len(places) == 1 else None

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Optional, Union
 
 from metalens.protocol.values import Range
+from metalens.worker.load.catching import caught_lines
 from metalens.worker.load.ranges import Lines
 
 CALL, OPERATE, RECORD, AUGMENT = "__metalens_call__", "__metalens_operate__", "__metalens_record__", "__metalens_aug__"
@@ -40,15 +41,20 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 @dataclass
 class Table:
-    """The numbered ranges of one file; `aliases` are names that take (a part of) a numbered value."""
+    """The numbered ranges of one file; `aliases` are names that take (a part of) a numbered value.
+
+    `caught` are the first and last lines of statements whose errors the code itself catches.
+    """
 
     ranges: list[Range] = field(default_factory=list)
     aliases: list[tuple[Range, int, Optional[int]]] = field(default_factory=list)
+    caught: tuple[tuple[int, int], ...] = ()
 
 
 def instrument(tree: ast.Module, text: str) -> Table:
     """Rewrite `tree` in place. The result says which number stands for which range."""
     rewriter = _Rewriter(Lines(text), _constant_names(tree))
+    rewriter.table.caught = caught_lines(tree)
     tree.body = rewriter.guarded(tree.body)
     ast.fix_missing_locations(tree)
     return rewriter.table

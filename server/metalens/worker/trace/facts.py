@@ -77,13 +77,19 @@ class Failure:
 
 @dataclass
 class Facts:
-    """Everything that a run remembers, by identity of live objects (nothing is freed while a run lasts)."""
+    """Everything that a run remembers, by identity of live objects (nothing is freed while a run lasts).
+
+    `recovered` are the tensors that stand in for the output of an operation that failed, with the dimensions that the
+    mistake leaves in doubt; `leaked` tells that sizes were read as numbers after such a doubt arose.
+    """
 
     built: dict[int, Built] = field(default_factory=dict)
     origins: dict[int, Origin] = field(default_factory=dict)
     names: dict[int, str] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
     alive: list[Any] = field(default_factory=list)
+    recovered: dict[int, frozenset[int]] = field(default_factory=dict)
+    leaked: bool = False
 
     def built_of(self, module: Any) -> Optional[Built]:
         """How this module was constructed."""

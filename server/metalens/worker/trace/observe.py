@@ -13,6 +13,7 @@ import torch
 from metalens.protocol.values import Location
 from metalens.worker.load.unknown import UnknownBase, UnknownError, contains_unknown
 from metalens.worker.trace.facts import Built, ModuleCall, Origin
+from metalens.worker.trace.recover import NOTHING
 from metalens.worker.trace.tracer import Tracer
 
 Module = torch.nn.Module
@@ -126,6 +127,7 @@ class Observer:
         def init(module: Any, *args: Any, **kwargs: Any) -> None:
             outermost = type(module) is cls
             observer.tracer.strict += 1
+            observer.tracer.building += 1
             seen = observer.by_id.get(id(module))
             try:
                 constructor(module, *args, **kwargs)
@@ -135,6 +137,7 @@ class Observer:
                 raise
             finally:
                 observer.tracer.strict -= 1
+                observer.tracer.building -= 1
             if seen is not None and (outermost or _constructor_owner(type(module)) is cls):
                 seen.done = True
 
@@ -163,7 +166,11 @@ class Observer:
             if id(error) not in tracer.under_way:
                 tracer.under_way[id(error)] = tuple(tracer.modules)
                 tracer.facts.alive.append(error)
-            raise
+            output = NOTHING
+            if _is_element(tracer.modules):
+                output = tracer.recover(error, sys._getframe(), module, args, kwargs)
+            if output is NOTHING:
+                raise
         finally:
             tracer.modules.pop()
             tracer.strict -= 1
@@ -190,6 +197,11 @@ class Observer:
         inputs = tuple(part for part in args if isinstance(part, torch.Tensor))
         facts.origins[id(output)] = Origin(location, type(module).forward, module, inputs)
         facts.alive.append(output)
+
+
+def _is_element(modules: list[ModuleCall]) -> bool:
+    """Whether torch's own Sequential made the innermost call, where no expression of the user's stands."""
+    return len(modules) > 1 and type(modules[-2].module).forward is torch.nn.Sequential.forward
 
 
 @functools.lru_cache(maxsize=None)

@@ -15,6 +15,7 @@ from metalens.worker.load import instrument
 from metalens.worker.load.unknown import Unknown, UnknownError, contains_unknown
 from metalens.worker.trace.facts import Facts, ModuleCall, Origin
 from metalens.worker.trace.hybrid import Limit
+from metalens.worker.trace.recover import NOTHING, Recovery
 
 _SEEN_PER_EXPRESSION, _PARTS = 6, 16
 _FACTORY_ROUNDS, _WHILE_ROUNDS, _ENDLESS_ROUNDS = 100, 1000, 2
@@ -76,7 +77,8 @@ class Tracer:
     `strict` counts the module constructors and calls under way: inside them nothing is mended. `mended` says why
     shapes of this run are no proof (a statement was skipped, a value was invented), or is empty. `cut` tells that a
     loop ended early, so that what it gathered is shorter than it would be. `fixed` is set while a probed contradiction
-    is reported, see Failure.
+    is reported, see Failure. `building` counts the constructors under way: what fails there is not recovered, because
+    sizes of layers may hang on it.
     """
 
     def __init__(self) -> None:
@@ -85,6 +87,7 @@ class Tracer:
         self.at: list[tuple[FileTrace, int]] = []
         self.modules: list[ModuleCall] = []
         self.strict = 0
+        self.building = 0
         self.mended = ""
         self.cut = False
         self.fixed = False
@@ -92,6 +95,7 @@ class Tracer:
         self.under_way: dict[int, tuple[ModuleCall, ...]] = {}
         self.notes: dict[int, list[Location]] = {}
         self.on_failure: Callable[[BaseException], None] = lambda error: None
+        self.recovery = Recovery(self.facts, self._is_caught)
 
     # ------------------------------------------------------------ what the other rooms report
 
@@ -124,6 +128,21 @@ class Tracer:
         trace, number = self.at[-1]
         return Location(trace.file, trace.table.ranges[number])
 
+    def recover(
+        self, error: BaseException, frame: Any, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """What goes on in place of a call that failed in `frame`; NOTHING if the error must go on its way."""
+        if not self.modules or self.building:
+            return NOTHING
+        # As if the error had passed all expressions under way, which it would without the recovery.
+        notes = self.notes.setdefault(id(error), [])
+        kept = len(notes)
+        notes += [Location(trace.file, trace.table.ranges[number]) for trace, number in reversed(self.at[:-1])]
+        value = self.recovery.attempt(error, frame, function, args, kwargs)
+        if value is NOTHING:
+            del notes[kept:]
+        return value
+
     # ------------------------------------------------------------ hooks
 
     def hooks(self, file: str, table: instrument.Table) -> dict[str, Any]:
@@ -131,13 +150,15 @@ class Tracer:
         trace = self.files.get(file)
         if trace is None or len(trace.table.ranges) != len(table.ranges):
             trace = self.files[file] = FileTrace(file, table)
-        seen, at = trace.seen, self.at
+        seen, at, facts = trace.seen, self.at, self.facts
 
         def record(number: int, value: Any) -> Any:
             if isinstance(value, (torch.Tensor, tuple, list)):
                 values = seen.setdefault(number, [])
                 if len(values) < _SEEN_PER_EXPRESSION:
                     values.append(value if isinstance(value, (torch.Tensor, tuple)) else tuple(value[:8]))
+                if type(value) is torch.Size and facts.recovered:
+                    self._read_size()
             return value
 
         def call(number: int, function: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -151,9 +172,13 @@ class Tracer:
                 value = function(*args, **kwargs)
             except Exception as error:
                 self._note(error, trace, number)
-                raise
+                value = self.recover(error, sys._getframe(), function, args, kwargs)
+                if value is NOTHING:
+                    raise
             finally:
                 at.pop()
+            if facts.recovered and type(value) is int:
+                self._read_size()
             self._made_all(value, trace, number, function, args, kwargs)
             return record(number, value)
 
@@ -163,7 +188,9 @@ class Tracer:
                 value = _OPERATORS[name](left, right)
             except Exception as error:
                 self._note(error, trace, number)
-                raise
+                value = self.recover(error, sys._getframe(), _OPERATORS[name], (left, right), {})
+                if value is NOTHING:
+                    raise
             finally:
                 at.pop()
             if isinstance(value, torch.Tensor):
@@ -177,9 +204,13 @@ class Tracer:
                 value = _IN_PLACE[name](left, right)
             except Exception as error:
                 self._note(error, trace, number)
-                raise
+                value = self.recover(error, sys._getframe(), _IN_PLACE[name], (left, right), {})
+                if value is NOTHING:
+                    raise
             finally:
                 at.pop()
+            if isinstance(value, torch.Tensor):
+                self._made(value, trace, number, _IN_PLACE[name], (left, right))
             return record(number, value)
 
         def skip(number: int, pure: bool) -> bool:
@@ -239,6 +270,15 @@ class Tracer:
     def _is_own(self, function: Any) -> bool:
         code = getattr(getattr(function, "__func__", function), "__code__", None)
         return code is not None and code.co_filename in self.files
+
+    def _is_caught(self, file: str, line: int) -> bool:
+        known = self.files.get(file)
+        return known is not None and any(first <= line <= last for first, last in known.table.caught)
+
+    def _read_size(self) -> None:
+        """A size became a number; one that is in doubt can no longer be followed."""
+        if self.recovery.in_doubt:
+            self.facts.leaked = True
 
     def _note(self, error: BaseException, trace: FileTrace, number: int) -> None:
         self.notes.setdefault(id(error), []).append(Location(trace.file, trace.table.ranges[number]))

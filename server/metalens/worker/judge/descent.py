@@ -1,0 +1,128 @@
+"""All that a size depends on: back through every operation, widely where an operation is not understood.
+
+Where `lineage` tells people a likely story, this is for proofs: what it does not visit cannot have mattered.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from metalens.worker.judge import torchkind
+from metalens.worker.judge.lineage import FACTORIES, RESHAPES, TURNS, operation_of
+from metalens.worker.trace.facts import Facts, Origin
+
+Place = tuple[int, int]
+"""A tensor (by its id) and one of its dimensions."""
+
+_MOST = 4000
+# Sizes of these come from several dimensions or from numbers.
+_MIXING = frozenset(
+    "matmul mm bmm mv einsum tensordot baddbmm addmm addbmm pixelshuffle pixelunshuffle pixel_shuffle pixel_unshuffle"  # noqa: SIM905
+    " unfold fold cdist outer kron scaled_dot_product_attention bilinear diag diagonal repeat_interleave rearrange"
+    " reduce multiheadattention tile".split()
+)
+_MADE_OF_NUMBERS = frozenset(["getitem", "expand", "repeat", "pad", "interpolate", "narrow", "roll"])
+_FROM_NUMBERS = _MADE_OF_NUMBERS | FACTORIES | RESHAPES
+
+
+@dataclass(frozen=True)
+class Descent:
+    """`passed` are the places on the way whose sizes were not declared, `declared` those where a layer set the size.
+
+    `doubtful` tells that a substitute is on the way, in a dimension that its mistake left open.
+    """
+
+    passed: frozenset[Place]
+    declared: frozenset[Place]
+    doubtful: bool
+
+
+def descent_of(facts: Facts, starts: Iterable[tuple[Any, int]]) -> Descent:
+    """Follow dimensions of tensors to all that decided their sizes."""
+    waiting = list(starts)
+    passed: set[Place] = set()
+    declared: set[Place] = set()
+    doubtful = False
+    while waiting and len(passed) < _MOST:
+        tensor, dim = waiting.pop()
+        place = (id(tensor), dim)
+        if place in passed or place in declared:
+            continue
+        doubtful = doubtful or dim in facts.recovered.get(id(tensor), ())
+        origin = facts.origin_of(tensor)
+        if origin is not None and _is_declared(origin.module, tensor, dim):
+            declared.add(place)
+            continue
+        passed.add(place)
+        if origin is None:
+            continue
+        # A number that was read from a doubtful shape may be in here.
+        doubtful = doubtful or (facts.leaked and operation_of(origin) in _FROM_NUMBERS)
+        waiting += _sources(origin, tensor, dim)
+    return Descent(frozenset(passed), frozenset(declared), doubtful or len(passed) >= _MOST)
+
+
+def _is_declared(module: Any, tensor: Any, dim: int) -> bool:
+    if module is None or not torchkind.is_layer(module) or torchkind.width_dim(module, tensor.dim()) != dim:
+        return False
+    if torchkind.is_recurrent(module):
+        widths: tuple[Any, ...] = (module.hidden_size, 2 * module.hidden_size, module.proj_size, 2 * module.proj_size)
+    else:
+        widths = (torchkind.width(module, torchkind.output_argument(module)),)
+    return int(tensor.shape[dim]) in widths
+
+
+def _sources(origin: Origin, tensor: Any, dim: int) -> list[tuple[Any, int]]:
+    found: list[tuple[Any, int]] = []
+    name = operation_of(origin)
+    for source in origin.inputs:
+        if source is tensor or not isinstance(source, torch.Tensor):
+            continue
+        found += [(source, place) for place in _places(name, origin, source, tensor, dim)]
+    return found
+
+
+def _places(name: str, origin: Origin, source: Any, tensor: Any, dim: int) -> Iterable[int]:
+    every = range(source.dim())
+    size = int(tensor.shape[dim])
+    if name in _MIXING or (origin.module is not None and not torchkind.is_own(origin.module)):
+        return every
+    if name in RESHAPES or (source.dim() != tensor.dim() and source.numel() == tensor.numel()):
+        return _group(tuple(source.shape), tuple(tensor.shape), dim)
+    equal = [place for place in every if int(source.shape[place]) == size]
+    if name in TURNS:
+        return equal or every
+    if isinstance(source, torch.nn.Parameter):
+        return equal
+    if source.dim() == tensor.dim():
+        return (dim,)
+    return equal or every
+
+
+def _group(before: tuple[int, ...], after: tuple[int, ...], dim: int) -> range:
+    """The dimensions of `before` that a reshape to `after` may have put into its dimension `dim`."""
+    if math.prod(before) != math.prod(after):
+        return range(len(before))
+    i = j = 0
+    while j < len(after):
+        i_start, j_start = i, j
+        left = right = 1
+        while True:
+            if left <= right and i < len(before):
+                left, i = left * before[i], i + 1
+            elif j < len(after):
+                right, j = right * after[j], j + 1
+            else:
+                break
+            if left == right and j > j_start:
+                break
+        while i < len(before) and before[i] == 1:  # ones may belong to either side
+            i += 1
+        if j_start <= dim < j:
+            return range(i_start, i)
+    return range(len(before))

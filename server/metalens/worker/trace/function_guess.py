@@ -1,0 +1,225 @@
+"""What a function, a method or an operator gives: the best guess, where its call failed."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Callable, Optional
+
+import torch
+
+from metalens.worker.trace.guess import (
+    Guess,
+    Guesses,
+    Window,
+    all_of,
+    convolved,
+    each,
+    linear_like,
+    reshaped,
+    same,
+    shape_of,
+)
+from metalens.worker.trace.guess import unflattened
+
+Tensor = torch.Tensor
+
+
+def guess_of_function(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Guesses:
+    """What a function of this name would have given, for a method its tensor first; None where no rule knows it."""
+    rule = _FUNCTIONS.get(name)
+    if rule is not None:
+        return rule(args, kwargs)
+    if name in _BINARY:
+        return _broadcast(args[0], args[1] if len(args) > 1 else next(iter(kwargs.values())))
+    if name in _LOSSES:
+        return Guess((), frozenset()) if kwargs.get("reduction", "mean") != "none" else same(args[0], all_of(args[0]))
+    matched = re.fullmatch(r"conv(_transpose)?([123])d", name)
+    if matched:
+        return _functional_convolution(args, kwargs, int(matched.group(2)), bool(matched.group(1)))
+    return None
+
+
+def _functional_linear(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Guess:
+    bound = _bound(("input", "weight", "bias"), args, kwargs)
+    weight = bound["weight"]
+    return linear_like(bound["input"], int(weight.shape[1]), int(weight.shape[0]), weight.dtype)
+
+
+def _functional_convolution(args: tuple[Any, ...], kwargs: dict[str, Any], space: int, transposed: bool) -> Guess:
+    names = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
+    names = (*names[:5], "output_padding", "groups", "dilation") if transposed else names
+    bound = _bound(names, args, kwargs)
+    weight, groups = bound["weight"], bound.get("groups", 1)
+    padding = bound.get("padding", 0)
+    window = Window(
+        shape_of(weight)[2:],
+        each(bound.get("stride", 1), space),
+        None if padding == "same" else each(0 if padding == "valid" else padding, space),
+        each(bound.get("dilation", 1), space),
+    )
+    expected, channels = int(weight.shape[1]) * groups, int(weight.shape[0])
+    if transposed:
+        expected, channels = int(weight.shape[0]), int(weight.shape[1]) * groups
+    return convolved(bound["input"], expected, channels, window, weight.dtype, transposed)
+
+
+def _normalised(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Guess:
+    return same(args[0], all_of(args[0]) - {0})
+
+
+def _matmul(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Guess]:
+    left, right = [part for part in (*args, *kwargs.values()) if isinstance(part, Tensor)][:2]
+    a, b = shape_of(left), shape_of(right)
+    if not a or not b:
+        return None
+    lead = max(a[:-2], b[:-2], key=len)
+    sizes = (*lead, *a[-2:-1], *(b[-1:] if len(b) > 1 else ()))
+    return Guess(sizes, frozenset(range(len(sizes))), left.dtype if left.dtype.is_floating_point else right.dtype)
+
+
+def _einsum(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Guess]:
+    equation, operands = args[0], args[1:]
+    if len(operands) == 1 and isinstance(operands[0], (list, tuple)):
+        operands = tuple(operands[0])
+    if "->" not in equation or "." in equation:
+        return None
+    left, right = equation.replace(" ", "").split("->")
+    sizes: dict[str, int] = {}
+    for term, tensor in zip(left.split(","), operands):
+        for letter, size in zip(term, shape_of(tensor)):
+            sizes.setdefault(letter, size)
+    return Guess(tuple(sizes[letter] for letter in right), frozenset(range(len(right))), operands[0].dtype)
+
+
+def _broadcast(left: Any, right: Any) -> Optional[Guess]:
+    """The larger of two sizes that differ; only those are in doubt, unless the operands are turned or ranks differ."""
+    if not isinstance(left, Tensor) or not isinstance(right, Tensor):
+        return None
+    a, b = shape_of(left), shape_of(right)
+    rank = max(len(a), len(b))
+    a, b = (1,) * (rank - len(a)) + a, (1,) * (rank - len(b)) + b
+    sizes = tuple(y if x == 1 else x if y == 1 else max(x, y) for x, y in zip(a, b))
+    differing = frozenset(i for i, (x, y) in enumerate(zip(a, b)) if x != y and 1 not in (x, y))
+    whole = left.dim() != right.dim() or sorted(a) == sorted(b) or not differing
+    return Guess(sizes, frozenset(range(rank)) if whole else differing, torch.promote_types(left.dtype, right.dtype))
+
+
+def _cat(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Guess]:
+    bound = _bound(("tensors", "dim"), args, {("dim" if k == "axis" else k): v for k, v in kwargs.items()})
+    tensors = [part for part in bound["tensors"] if isinstance(part, Tensor)]
+    first = tensors[0]
+    dim, rank = bound.get("dim", 0), first.dim()
+    if not -rank <= dim < rank or any(part.dim() != rank for part in tensors):
+        return same(first, all_of(first))
+    dim %= rank
+    sizes = list(shape_of(first))
+    sizes[dim] = sum(int(part.shape[dim]) for part in tensors)
+    differing = {i for i in range(rank) if i != dim and len({int(part.shape[i]) for part in tensors}) > 1}
+    # If joining along the one dimension that differs would have worked, the dimension itself may be the mistake.
+    along = {dim} if len(differing) == 1 else set()
+    return Guess(tuple(sizes), frozenset(differing | along), first.dtype)
+
+
+def _stack(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Guess:
+    bound = _bound(("tensors", "dim"), args, kwargs)
+    tensors = list(bound["tensors"])
+    sizes = list(shape_of(tensors[0]))
+    sizes.insert(bound.get("dim", 0) % (len(sizes) + 1), len(tensors))
+    return Guess(tuple(sizes), frozenset(range(len(sizes))), tensors[0].dtype)
+
+
+def _view(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Guess]:
+    wanted = _sizes(args[1:], kwargs)
+    return reshaped(args[0], wanted) if wanted else None
+
+
+def _view_as(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Guess]:
+    return reshaped(args[0], shape_of(args[1]))
+
+
+def _unflatten(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Guess:
+    bound = _bound(("input", "dim", "sizes"), args, kwargs)
+    return reshaped(args[0], unflattened(shape_of(args[0]), bound["dim"], tuple(bound["sizes"])))
+
+
+def _expand(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Guess:
+    wanted, shape = _sizes(args[1:], kwargs), shape_of(args[0])
+    shape = (1,) * (len(wanted) - len(shape)) + shape
+    sizes = tuple(old if new == -1 else new for old, new in zip(shape, wanted))
+    return Guess(sizes, frozenset(range(len(sizes))), args[0].dtype)
+
+
+def _split(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[tuple[Guess, ...]]:
+    bound = _bound(("input", "sizes", "dim"), args, {("sizes" if "split" in k else k): v for k, v in kwargs.items()})
+    x, sizes, dim = bound["input"], bound["sizes"], bound.get("dim", 0)
+    if not isinstance(sizes, (list, tuple)) or not -x.dim() <= dim < x.dim():
+        return None
+    dim, shape = dim % x.dim(), shape_of(x)
+    pieces = [(*shape[:dim], max(0, int(size)), *shape[dim + 1 :]) for size in sizes]
+    return tuple(Guess(piece, frozenset((dim,)), x.dtype) for piece in pieces)
+
+
+def _kept(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Guess:
+    return same(args[0], frozenset())
+
+
+def _doubted(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Guess:
+    return same(args[0], all_of(args[0]))
+
+
+def _dot_product(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Guess:
+    bound = _bound(("query", "key", "value"), args, kwargs)
+    query = bound["query"]
+    return Guess((*shape_of(query)[:-1], *shape_of(bound["value"])[-1:]), all_of(query), query.dtype)
+
+
+def _embedded(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Guess:
+    bound = _bound(("input", "weight"), args, kwargs)
+    return Guess((*shape_of(bound["input"]), int(bound["weight"].shape[1])), frozenset(), bound["weight"].dtype)
+
+
+_Rule = Callable[["tuple[Any, ...]", "dict[str, Any]"], Guesses]
+_FUNCTIONS: dict[str, _Rule] = {
+    "linear": _functional_linear,
+    "einsum": _einsum,
+    "stack": _stack,
+    "view_as": _view_as,
+    "reshape_as": _view_as,
+    "unflatten": _unflatten,
+    "scaled_dot_product_attention": _dot_product,
+    "embedding": _embedded,
+    **dict.fromkeys(("batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm", "prelu"), _normalised),
+    **dict.fromkeys(("matmul", "mm", "bmm"), _matmul),
+    **dict.fromkeys(("cat", "concat", "concatenate"), _cat),
+    **dict.fromkeys(("view", "reshape"), _view),
+    **dict.fromkeys(("expand", "broadcast_to"), _expand),
+    **dict.fromkeys(("split", "split_with_sizes"), _split),
+    **dict.fromkeys(("softmax", "log_softmax", "softmin", "dropout", "relu", "gelu", "normalize"), _kept),
+    **dict.fromkeys(
+        ("permute", "transpose", "flatten", "squeeze", "unsqueeze", "repeat", "swapaxes", "movedim"), _doubted
+    ),
+}
+_BINARY = frozenset("add sub mul div truediv floordiv pow mod iadd isub imul itruediv maximum minimum where".split())
+_LOSSES = frozenset(
+    (
+        "mse_loss l1_loss smooth_l1_loss huber_loss cross_entropy nll_loss kl_div binary_cross_entropy "
+        "binary_cross_entropy_with_logits cosine_embedding_loss margin_ranking_loss triplet_margin_loss"
+    ).split()
+)
+
+
+def plain_name(function: Any) -> str:
+    """The name of a torch function or operator without underscores: `add` for `__radd__`."""
+    name = str(getattr(function, "__name__", "") or "").strip("_")
+    return name[1:] if name in ("radd", "rsub", "rmul", "rtruediv", "rmatmul") else name
+
+
+def _bound(names: Sequence[str], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    return {**dict(zip(names, args)), **kwargs}
+
+
+def _sizes(args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[int, ...]:
+    values: Any = kwargs.get("shape", kwargs.get("size", args))
+    if len(values) == 1 and isinstance(values[0], (tuple, list)):
+        values = values[0]
+    return tuple(int(value) for value in values) if all(isinstance(value, int) for value in values) else ()
