@@ -38,7 +38,8 @@ net(torch.randn(2, 4))
 
 def run_of(id: int, root: Path, text: str) -> Run:
     file = str(root / "net.py")
-    return Run(id, str(root), (str(root),), (Caller(file),), (Target(file, "Net", 4),), {file: text}, (file,))
+    target = Target(file, "Net", 4)
+    return Run(id, str(root), (str(root),), (Caller(file),), (target,), overlay={file: text}, traces=(file,))
 
 
 def threads_of(pid: int) -> int:
