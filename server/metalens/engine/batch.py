@@ -1,4 +1,4 @@
-"""Many files at once: every caller is rehearsed once for all of them, then each file's unexplained classes on their own."""
+"""Many files at once: each caller is rehearsed once for all of them, then what is unexplained on its own."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from dataclasses import dataclass, field, replace
 from metalens.engine.result import Result, explained, merge
 from metalens.engine.verify import verify
 from metalens.plan.plan import Plan
-from metalens.protocol.messages import Crash, Finding, Report, Run, Target
+from metalens.protocol.messages import Caller, Crash, Finding, Report, Run, Target
 
 Runner = Callable[[Run], Awaitable[Report | Crash]]
 Texts = Callable[[str], str]
 
 # A shared rehearsal explains the classes of many files, so it may take longer than one that somebody waits for.
 PATIENCE = 6.0
+
+# Command lines of one caller in all, and those that share a process.
+MOST_LINES = 48
+LINES_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,10 @@ class Planned:
 
 @dataclass
 class Batch:
-    """The state of one check of many files. `run` does runs, `attempt` those that try a fix; `step(text)` hears of progress."""
+    """The state of one check of many files.
+
+    `run` does runs, `attempt` those that try a fix; `step(text)` hears of progress.
+    """
 
     files: Sequence[Planned]
     run: Runner
@@ -41,27 +48,47 @@ class Batch:
     at_once: int = 2
     _answers: list[Report | Crash] = field(default_factory=list)
     _own: dict[str, list[Report | Crash]] = field(default_factory=dict)
+    _lines: set[tuple[str, tuple[str, ...]]] = field(default_factory=set)
     _done: int = 0
 
     async def complete(self) -> tuple[Result, ...]:
         """The results, in the order of the files."""
-        shared = self._shared()
+        shared = self._shared(lambda plan: plan.runs[: len(plan.runs) - plan.sweeps], self.files)
         total = len(shared) + len(self.files)
-        await self._each((self._rehearse(run, total) for run in shared))
-        await self._each((self._alone(item, total) for item in self.files))
+        await self._each(self._rehearse(run, total) for run in shared)
+        swept = self._shared(lambda plan: plan.runs[len(plan.runs) - plan.sweeps :], self._unbuilt())
+        total += len(swept)
+        await self._each(self._rehearse(run, total) for run in swept)
+        await self._each(self._alone(item, total) for item in self.files)
         results = [self._merged(item) for item in self.files]
         return tuple([await self._verified(item, result) for item, result in zip(self.files, results, strict=True)])
 
-    def _shared(self) -> list[Run]:
-        """One general rehearsal for each caller of any of the files, the files themselves first."""
-        own = [item.plan.runs[0] for item in self.files if item.plan.runs]
-        others = [run for item in self.files for run in item.plan.runs[1:]]
-        found: dict[object, Run] = {}
-        for run in (*own, *others):
-            callers = tuple(replace(caller, names=()) for caller in run.callers)
-            general = replace(run, callers=callers, targets=(), wanted=(), traces=(), timeout=run.timeout * PATIENCE)
-            found.setdefault(tuple(caller.file for caller in callers), general)
-        return list(found.values())
+    def _shared(self, part: Callable[[Plan], Sequence[Run]], files: Iterable[Planned]) -> list[Run]:
+        """General rehearsals of each caller of any of the files, the files themselves first, with all command lines."""
+        parts = [part(item.plan) for item in files]
+        runs = [*(run for each in parts for run in each[:1]), *(run for each in parts for run in each[1:])]
+        found: dict[str, dict[Caller, Run]] = {}
+        for run in runs:
+            for caller in run.callers:
+                callers = found.setdefault(caller.file, {})
+                callers.setdefault(replace(caller, names=()), run)
+        return [general for callers in found.values() for general in self._general(callers)]
+
+    def _general(self, callers: dict[Caller, Run]) -> Iterable[Run]:
+        fresh = [caller for caller in callers if (caller.file, caller.argv) not in self._lines][:MOST_LINES]
+        self._lines.update((caller.file, caller.argv) for caller in fresh)
+        for at in range(0, len(fresh), LINES_AT_ONCE):
+            some = tuple(fresh[at : at + LINES_AT_ONCE])
+            run = callers[some[0]]
+            yield replace(run, callers=some, targets=(), wanted=(), traces=(), timeout=run.timeout * PATIENCE)
+
+    def _unbuilt(self) -> list[Planned]:
+        """The files with a class that nobody built with arguments of its own."""
+        return [
+            item
+            for item in self.files
+            if any(not explained(model) or model.contexts[0].grade == "borrowed" for model in self._merged(item).models)
+        ]
 
     async def _each(self, work: Iterable[Awaitable[None]]) -> None:
         turn = asyncio.Semaphore(self.at_once)

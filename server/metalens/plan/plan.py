@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from metalens.protocol.messages import Caller, Run, Target
 from metalens.resolve.callers import CallerFile, Kind, callers_in
 from metalens.resolve.classes import ModuleClass, classes_in
+from metalens.resolve.commands import CommandLines, Wanted, lines_of
 from metalens.resolve.imports import Imports, imports_of
 from metalens.resolve.index import View
 from metalens.workspace.documents import Unreadable, Workspace
-from metalens.workspace.launch import command_lines
 from metalens.workspace.settings import Settings
 
 _TELLING = (Kind.HOME, Kind.SCRIPT, Kind.TEST)
@@ -25,7 +26,8 @@ class Plan:
     `runs[0]` rehearses the file itself with all its classes as targets, each following run one other caller, so that
     one that crashes does not take the others along. Without anything of torch there are no runs. `key` changes with
     whatever the runs are known to depend on. `problem` is a calm sentence about a file that cannot be read. The first
-    `telling` runs may find mistakes of their own; the others are of use only while a class is unexplained.
+    `telling` runs may find mistakes of their own; the others are of use only while a class is unexplained. The last
+    `sweeps` of them rehearse the same callers with further command lines.
     """
 
     classes: tuple[ModuleClass, ...]
@@ -33,6 +35,7 @@ class Plan:
     key: str
     problem: str = ""
     telling: int = 1
+    sweeps: int = 0
 
 
 def plan_file(workspace: Workspace, settings: Settings, file: str) -> Plan:
@@ -49,17 +52,17 @@ def plan_file(workspace: Workspace, settings: Settings, file: str) -> Plan:
     wanted = _targets(classes)
     others = [caller for caller in callers_in(view, classes) if caller.file != file]
     reached = [imports, *(imports_of(view, caller.file) for caller in others)]
-    lines = command_lines(workspace)
-    rehearsed = [Caller(file, lines.get(file, ()))]
-    rehearsed += [Caller(other.file, lines.get(other.file, ()), tuple(sorted(other.names))) for other in others]
+    lines = _command_lines(view, classes, others, [file, *(other.file for other in others)], reached)
+    named = [(), *(tuple(sorted(other.names)) for other in others)]
     targets = [wanted, *(_containing(view, other) for other in others)]
     overlay = workspace.overlay()
-    runs = tuple(
-        Run(
+
+    def run(found: Imports, callers: Iterable[Caller], alone: tuple[Target, ...]) -> Run:
+        return Run(
             id=0,
             root=view.root,
             import_paths=found.folders,
-            callers=(caller,),
+            callers=tuple(callers),
             targets=alone,
             wanted=wanted,
             overlay=overlay,
@@ -67,10 +70,29 @@ def plan_file(workspace: Workspace, settings: Settings, file: str) -> Plan:
             timeout=settings.timeout,
             memory=settings.memory,
         )
-        for found, caller, alone in zip(reached, rehearsed, targets, strict=True)
-    )
+
+    rehearsed = [
+        [Caller(found.files[0], line.arguments, names, line.assumed) for line in each.lines]
+        for found, each, names in zip(reached, lines, named, strict=True)
+    ]
+    runs = [run(*parts) for parts in zip(reached, (callers[:1] for callers in rehearsed), targets, strict=True)]
+    sweeps = [run(found, callers[1:], ()) for found, callers in zip(reached, rehearsed, strict=True) if callers[1:]]
     telling = 1 + sum(other.kind in _TELLING for other in others)
-    return Plan(classes, runs, _key(view, settings, reached), telling=telling)
+    key = _key(view, settings, reached, lines)
+    return Plan(classes, (*runs, *sweeps), key, telling=telling, sweeps=len(sweeps))
+
+
+def _command_lines(
+    view: View,
+    classes: Sequence[ModuleClass],
+    others: Sequence[CallerFile],
+    files: Sequence[str],
+    reached: Sequence[Imports],
+) -> list[CommandLines]:
+    """Of each caller: those that choose the wanted classes come first."""
+    own = frozenset(item.qualname.partition(".")[0] for item in classes) | {Path(files[0]).stem}
+    wanted = Wanted(own, frozenset(name for other in others for name in other.choices))
+    return [lines_of(view, file, found.files, wanted) for file, found in zip(files, reached, strict=True)]
 
 
 def _containing(view: View, caller: CallerFile) -> tuple[Target, ...]:
@@ -84,10 +106,11 @@ def _targets(classes: Iterable[ModuleClass]) -> tuple[Target, ...]:
     return tuple(Target(item.file, item.qualname, item.line) for item in classes)
 
 
-def _key(view: View, settings: Settings, reached: Iterable[Imports]) -> str:
+def _key(view: View, settings: Settings, reached: Iterable[Imports], lines: Iterable[CommandLines] = ()) -> str:
     files = dict.fromkeys(file for imports in reached for file in imports.files)
+    files.update((file, None) for each in lines for file in each.files)
     parts = [f"{file}={view.stamp(file)}" for file in files]
-    return _digest([repr((settings.timeout, settings.memory)), *parts])
+    return _digest([repr((settings.timeout, settings.memory)), repr([each.lines for each in lines]), *parts])
 
 
 def _digest(parts: Iterable[str]) -> str:

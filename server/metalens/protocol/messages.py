@@ -31,12 +31,13 @@ class Caller:
     """A file whose code builds or calls modules and is to be rehearsed, with the command line that it gets.
 
     `names` are the identifiers that lead to what is wanted: of a page with many programs, only those that speak of one
-    are run. Without names all are.
+    are run. Without names all are. `assumed`: nobody wrote this command line down, so that it shows shapes alone.
     """
 
     file: str
     argv: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    assumed: bool = False
 
 
 @dataclass(frozen=True)

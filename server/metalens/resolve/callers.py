@@ -44,13 +44,15 @@ class Kind(IntEnum):
 class CallerFile:
     """A file that may build or call the classes, through these of its top-level names.
 
-    `names` are all the names, of any file, that lead to the classes.
+    `names` are all the names, of any file, that lead to the classes; `choices` are those of classes, functions and
+    files among them, by which an option may choose.
     """
 
     file: str
     kind: Kind
     definitions: frozenset[str]
     names: frozenset[str] = frozenset()
+    choices: frozenset[str] = frozenset()
 
     def containing(self, view: View) -> tuple[ModuleClass, ...]:
         """Its module classes that contain the wanted ones, or contain what contains them."""
@@ -103,10 +105,18 @@ class _Search:
     def callers(self, home: str) -> Iterator[CallerFile]:
         """What was found, by file."""
         leading = frozenset(name for found in self._found.values() for name in found if name != MODULE)
+        choices = frozenset(name for file in self._found for name in self._choices(file))
         for file, names in self._found.items():
-            caller = CallerFile(file, self._kind(file, home), frozenset(names), leading)
+            caller = CallerFile(file, self._kind(file, home), frozenset(names), leading, choices)
             if caller.kind != Kind.CONTAINS or (file != home and caller.containing(self._view)):
                 yield caller
+
+    def _choices(self, file: str) -> Iterator[str]:
+        outline = self._view.outline(file)
+        found = self._found[file].keys() - {MODULE}
+        if outline is not None and found:
+            yield os.path.basename(file).removesuffix(".py")
+            yield from found & (outline.class_names | outline.functions)
 
     def distance(self, caller: CallerFile, home: str) -> tuple[int, ...]:
         """The smaller the better: the kind, files between, how much it builds, how near the folders are."""

@@ -115,7 +115,7 @@ class _Reader:
                 self._variable(node)
             else:
                 inner = list(inner_statements(node))
-                self.main_guard = self.main_guard or _is_main_guard(node)
+                self.main_guard = self.main_guard or is_main_guard(node)
                 self.calls = self.calls or (not inner and _has_call(node))
                 self.statements(inner)
 
@@ -275,7 +275,8 @@ def _has_call(node: ast.stmt) -> bool:
     return any(isinstance(item, ast.Call) for item in ast.walk(node))
 
 
-def _is_main_guard(node: ast.stmt) -> bool:
+def is_main_guard(node: ast.stmt) -> bool:
+    """Whether a statement is `if __name__ == ...:`."""
     return isinstance(node, ast.If) and any(
         isinstance(item, ast.Name) and item.id == "__name__" for item in ast.walk(node.test)
     )

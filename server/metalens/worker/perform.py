@@ -34,7 +34,9 @@ def warm() -> None:
     nn = torch.nn
     with torch.no_grad(), Hybrid(lambda reason: None, lambda *raised: None), world():
         image = torch.empty((2, 3, 16, 16), device="meta")
-        nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Dropout())(image)
+        nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Dropout())(
+            image
+        )
         tokens = nn.Embedding(64, 32)(torch.empty((2, 8), dtype=torch.int64, device="meta"))
         nn.TransformerEncoderLayer(32, 4, batch_first=True)(tokens)
         nn.LSTM(32, 16, batch_first=True)(tokens)
@@ -77,8 +79,11 @@ def perform(run: Run) -> Report:
     tracer.recovery.confirm = confirmed
     with torch.no_grad(), Hybrid(tracer.taint, tracer.torch_error, suspicion), world(), observer:
         stage = Stage(run.root, run.import_paths, sources, tracer)
-        for caller in run.callers:
-            with deadline(run.timeout * _SHARE / len(run.callers)):
+        for index, caller in enumerate(run.callers):
+            share = _share(run, index, time.perf_counter() - started)
+            if share <= 0 or (index and _all_explained(run, observer, in_any_way=caller.assumed)):
+                continue
+            with deadline(share):
                 try:
                     stage.rehearse(caller, lambda: _all_explained(run, observer))
                 except OutOfTime:
@@ -108,12 +113,19 @@ def perform(run: Run) -> Report:
     )
 
 
-def _all_explained(run: Run, observer: Observer) -> bool:
-    """Whether each wanted class was called with evidence that may judge it."""
+def _share(run: Run, index: int, elapsed: float) -> float:
+    """How long a caller may take: the first all that rehearsals may, each further one half of what is left."""
+    left = run.timeout * _SHARE - elapsed
+    return run.timeout * _SHARE if index == 0 else left if index == len(run.callers) - 1 else left / 2
+
+
+def _all_explained(run: Run, observer: Observer, in_any_way: bool = False) -> bool:
+    """Whether each wanted class was called with evidence that may judge it, or `in_any_way`."""
     called = {
         (seen.file, type(seen.built.module).__qualname__)
         for seen in observer.seen
-        if seen.called is not None and not seen.mended and (not seen.returned or not seen.call_mended)
+        if seen.called is not None
+        and ((in_any_way and seen.returned) or (not seen.mended and (not seen.returned or not seen.call_mended)))
     }
     return bool(run.wanted) and all((target.file, target.qualname) in called for target in run.wanted)
 

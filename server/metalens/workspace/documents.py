@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
-from metalens.workspace.walk import PAGES, Walker
+from metalens.workspace.walk import PAGES, SCRIPTS, Walker
 
 MAX_BYTES = 2 * 1024 * 1024
 
@@ -79,6 +79,10 @@ class Workspace:
     def pages(self) -> tuple[str, ...]:
         """The Markdown files and notebooks of the workspace, likewise: their examples call models too."""
         return self._walker.files(self.root, PAGES)
+
+    def scripts(self) -> tuple[str, ...]:
+        """The shell scripts, Makefiles and Dockerfiles of the workspace, likewise: they say how programs are called."""
+        return self._walker.files(self.root, SCRIPTS)
 
     def walk(self, path: Path) -> tuple[str, ...]:
         """The file that the user names, or the Python files of the folder. Raises Unreadable if there is neither."""

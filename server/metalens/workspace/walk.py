@@ -14,6 +14,7 @@ from pathspec import GitIgnoreSpec
 MAX_FOLDERS = 20_000
 PYTHON = (".py",)
 PAGES = (".md", ".rst", ".ipynb")
+SCRIPTS = (".sh", ".bash", ".slurm", ".sbatch", ".mk", "Makefile", "makefile", "Dockerfile")
 SKIPPED = frozenset({"node_modules", "__pycache__", "site-packages", "dist-packages"})
 GENERATED = frozenset({"build", "dist"})
 VIRTUAL_ENVIRONMENT = ("pyvenv.cfg", "conda-meta")
@@ -38,7 +39,7 @@ class _Rules:
 
 @dataclass(frozen=True)
 class _Listing:
-    """What a folder holds: files with Python in them and the folders to enter, both as absolute paths."""
+    """What a folder holds: files with code or command lines in them and the folders to enter, as absolute paths."""
 
     key: tuple[int, ...]
     files: tuple[str, ...]
@@ -56,7 +57,7 @@ class Walker:
     def files(self, folder: Path, endings: tuple[str, ...] = PYTHON) -> tuple[str, ...]:
         """The absolute paths of the files in and below `folder`, sorted. Links to folders are not followed.
 
-        `endings` are of `PYTHON` and `PAGES`.
+        `endings` are of `PYTHON`, `PAGES` and `SCRIPTS`.
         """
         found: list[str] = []
         start = os.path.abspath(folder)
@@ -136,7 +137,7 @@ def _read(folder: str, key: tuple[int, ...], above: tuple[_Rules, ...], own: _Ru
 
 
 def _files(entries: list[os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:
-    endings = PYTHON + PAGES
+    endings = PYTHON + PAGES + SCRIPTS
     return (entry for entry in entries if entry.name.endswith(endings) and entry.name[0] != "." and entry.is_file())
 
 

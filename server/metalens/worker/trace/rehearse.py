@@ -31,6 +31,7 @@ class Stage:
         self.sources = sources
         self.problems: dict[str, str] = {}
         self.rehearsed: list[types.ModuleType] = []
+        self._mended = ""
         self.missing = MissingFinder(sources)
         self.local = workspace_names(root, import_paths)
         for folder in (*import_paths, root):
@@ -51,6 +52,8 @@ class Stage:
         except (OSError, SyntaxError, UnicodeDecodeError, ValueError, RecursionError) as error:
             self.problems[file] = _why_unreadable(error)
             return
+        self._mended = f"{os.path.basename(file)} was run with a choice that it leaves open" if caller.assumed else ""
+        self._forget_modules()
         for tree in trees:
             if len(trees) > 1 and ((names and names.isdisjoint(identifiers(tree))) or enough()):
                 continue
@@ -69,7 +72,7 @@ class Stage:
         self.rehearsed.append(module)
         random.seed(0)
         torch.manual_seed(0)
-        self.tracer.mended, self.tracer.cut = "", False
+        self.tracer.mended, self.tracer.cut = self._mended, False
         folder = os.path.dirname(file)
         if sys.path[:1] != [folder]:
             sys.path.insert(0, folder)
@@ -86,6 +89,14 @@ class Stage:
         return None
 
     # ------------------------------------------------------------ inside
+
+    def _forget_modules(self) -> None:
+        """Each command line is a process of its own: what an earlier one left in the workspace's modules is gone."""
+        if self.rehearsed:
+            for name, module in list(sys.modules.items()):
+                file = getattr(module, "__file__", None)
+                if isinstance(file, str) and self.sources.holds(file):
+                    del sys.modules[name]
 
     def _import_text(self, text: str, file: str, namespace: dict[str, Any]) -> None:
         self._execute(_without_training(ast.parse(text, file)), file, namespace)
@@ -118,7 +129,7 @@ class Stage:
                 ]
             except (TypeError, ValueError):
                 continue
-            self.tracer.mended, self.tracer.cut = "", False
+            self.tracer.mended, self.tracer.cut = self._mended, False
             _attempt(lambda f=function, r=required: f(*(Unknown(part.name) for part in r)))
 
     def _entered(self, file: str) -> set[str]:

@@ -252,7 +252,9 @@ def _parse_known_args(parser: argparse.ArgumentParser, args: Any = None, namespa
     try:
         result, rest = known_args(parser, given, result)
     except SystemExit as error:
-        raise UnknownError("the command line does not fit its parser") from error
+        if not given:
+            raise UnknownError("the command line does not fit its parser") from error
+        result, rest = _parse_known_args(parser, [], namespace)  # it was written for another version of the parser
     for action in missing:
         if action.dest != argparse.SUPPRESS and getattr(result, action.dest, None) is None:
             setattr(result, action.dest, Unknown(f"the required argument {action.dest}"))

@@ -1,0 +1,189 @@
+"""The command lines with which a script is meant to run: written down somewhere, or left open by its own parser."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+from metalens.resolve.index import View
+from metalens.resolve.invocations import Invocation, invocations_of
+from metalens.resolve.options import Option, options_of
+from metalens.resolve.shell import UNTOLD
+from metalens.resolve.sweep import CONFIGS, Sweep, config_files, plain
+from metalens.workspace.launch import command_lines
+
+MAX_LINES = 12
+_MOST_WRITTEN = 8
+_MOST_SAME = 3  # command lines that choose the same wanted thing
+
+_HELP = frozenset({"-h", "--help", "--version"})
+_FLAG = re.compile(r"-{1,2}[A-Za-z][\w.-]*")
+
+
+@dataclass(frozen=True)
+class CommandLine:
+    """What `sys.argv[1:]` would be. `assumed`: nobody wrote it down, it is a choice that the script leaves open."""
+
+    arguments: tuple[str, ...] = ()
+    assumed: bool = False
+
+
+@dataclass(frozen=True)
+class CommandLines:
+    """At most `MAX_LINES`, the best first, never none. `files` are those that were read beside the code."""
+
+    lines: tuple[CommandLine, ...]
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be reached: the names of the classes and their file, and all the names that lead there."""
+
+    own: frozenset[str]
+    leading: frozenset[str] = frozenset()
+
+
+def lines_of(view: View, script: str, reached: Sequence[str], wanted: Wanted) -> CommandLines:
+    """`reached` are the workspace files that the script imports, itself included, nearest first."""
+    if not script.endswith(".py"):
+        return CommandLines((CommandLine(),))
+    return _Search(view, script, reached, wanted).lines()
+
+
+@dataclass
+class _Search:
+    view: View
+    script: str
+    reached: Sequence[str]
+    wanted: Wanted
+    options: tuple[Option, ...] = ()
+    files: dict[str, None] = field(default_factory=dict)
+
+    def lines(self) -> CommandLines:
+        self.options = options_of(self.view, self.script, self.reached)
+        launch = command_lines(self.view.workspace).get(self.script)
+        written = list(dict.fromkeys(self._written()))
+        chosen, fitting = self._chosen(written)
+        sweep = Sweep(self.view, self.script, self.reached, self.options, self.wanted.own, self.wanted.leading)
+        found: dict[tuple[str, ...], CommandLine] = {}
+        if launch is not None:
+            found[launch] = CommandLine(launch)
+        if fitting or (sweep.needs_more and chosen):
+            found.update({line: CommandLine(line) for line in chosen})
+        base = next(iter(found), None)
+        if base is None:
+            base = sweep.completed()
+            found[base] = CommandLine(base, assumed=bool(base))
+        found.update({line: CommandLine(line) for line in chosen if line not in found})
+        for line in sweep.variants(base, leading=fitting):
+            found.setdefault(line, CommandLine(line, assumed=True))
+        lines = tuple(found.values())[:MAX_LINES]
+        self.files.update(
+            (file, None) for line in lines for file in config_files(self.view, self.script, line.arguments)
+        )
+        return CommandLines(lines, tuple(dict.fromkeys((*self.files, *sweep.files))))
+
+    def _written(self) -> Iterator[tuple[str, ...]]:
+        for invocation in invocations_of(self.view, self.script):
+            if not _HELP.isdisjoint(invocation.arguments):
+                continue
+            untold = any(UNTOLD in word for word in invocation.arguments)
+            yield self._told(invocation) if untold or invocation.folder != self.view.root else invocation.arguments
+
+    def _told(self, invocation: Invocation) -> tuple[str, ...]:
+        """Without what is not known; files by absolute path if they are named from a folder below."""
+        known = {flag: option for option in self.options for flag in option.flags}
+        words: list[str] = []
+        for word in invocation.arguments:
+            if UNTOLD not in word:
+                words.append(self._path(word, invocation.folder))
+                continue
+            flag = words[-1] if words else ""
+            if _FLAG.fullmatch(flag) and not (flag in known and known[flag].flag):
+                words.pop()
+        return tuple(words)
+
+    def _path(self, word: str, folder: str) -> str:
+        if folder == self.view.root:
+            return word
+        flag, equals, value = word.partition("=")
+        if not (equals and flag.startswith("-")):
+            flag, equals, value = "", "", word
+        path = os.path.normpath(os.path.join(folder, value))
+        return f"{flag}{equals}{path}" if value and os.path.isfile(path) else word
+
+    def _chosen(self, written: Sequence[tuple[str, ...]]) -> tuple[list[tuple[str, ...]], bool]:
+        """The lines that choose what is wanted, or, if there are none, those that differ most; and which it is."""
+        for wanted in (self.wanted.own, self.wanted.leading):
+            names = {plain(name): name for name in wanted}
+            fitting = [(self._chooses(line, names), line) for line in written]
+            groups: dict[frozenset[str], list[tuple[str, ...]]] = {}
+            for key, line in fitting:
+                if key:
+                    groups.setdefault(key, []).append(line)
+            if groups:
+                most = sorted(groups.items(), key=_by_size)[:_MOST_WRITTEN]
+                each = [self._different(lines, _MOST_SAME) for _, lines in most]
+                return list(_in_turn(each))[:_MOST_WRITTEN], True
+        return self._different(written, _MOST_WRITTEN // 2), False
+
+    def _chooses(self, line: tuple[str, ...], names: Mapping[str, str]) -> frozenset[str]:
+        """The wanted names that a command line names, itself or in a file that it names."""
+        values, configs = _said(line)
+        found = {names[value] for value in values & names.keys()}
+        if configs:
+            for file, words in config_files(self.view, self.script, configs).items():
+                self.files[file] = None
+                found.update(words.intersection(names.values()))
+        return frozenset(found)
+
+    def _different(self, lines: Sequence[tuple[str, ...]], most: int) -> list[tuple[str, ...]]:
+        """Of many lines the first, then always the one that says most that was not said yet."""
+        told = {flag for option in self.options for flag in option.flags if not option.number}
+        left = [(line, {pair for pair in _pairs(line) if pair[0] in told or not told}) for line in lines]
+        taken: list[tuple[str, ...]] = []
+        seen: set[tuple[str, str]] = set()
+        while left and len(taken) < most:
+            best = max(left, key=lambda item: len(item[1] - seen)) if taken else left[0]
+            if taken and best[1] <= seen:
+                break
+            left.remove(best)
+            taken.append(best[0])
+            seen |= best[1]
+        return taken
+
+
+def _by_size(item: tuple[frozenset[str], object]) -> tuple[int, list[str]]:
+    return -len(item[0]), sorted(item[0])
+
+
+def _in_turn(groups: Sequence[Sequence[tuple[str, ...]]]) -> Iterator[tuple[str, ...]]:
+    """The first of each group, then the second of each."""
+    for at in range(max(map(len, groups), default=0)):
+        for group in groups:
+            if at < len(group):
+                yield group[at]
+
+
+@lru_cache(maxsize=8192)
+def _said(line: tuple[str, ...]) -> tuple[frozenset[str], tuple[str, ...]]:
+    """The values of a command line as they are compared, and those of them that may be files with a configuration."""
+    values = [word.partition("=")[2] if word.startswith("-") else word for word in line]
+    return frozenset(map(plain, values)), tuple(value for value in values if value.endswith((*CONFIGS, ".py")))
+
+
+@lru_cache(maxsize=8192)
+def _pairs(line: tuple[str, ...]) -> frozenset[tuple[str, str]]:
+    """Options with values that are no numbers."""
+    found = set()
+    for word, after in zip(line, (*line[1:], ""), strict=False):
+        flag, _, value = word.partition("=")
+        if flag.startswith("-"):
+            value = value or ("" if after.startswith("-") else after)
+            if not value.replace(".", "").isdigit():
+                found.add((flag, value))
+    return frozenset(found)

@@ -1,0 +1,205 @@
+"""Command lines that nobody wrote down: the choices that a script's parser and the code behind it leave open."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from weakref import WeakKeyDictionary
+
+from metalens.resolve.index import View
+from metalens.resolve.options import Facts, Option, Use, facts_of, joined
+from metalens.workspace.documents import Unreadable, Workspace
+
+CONFIGS = (".yaml", ".yml", ".json", ".toml")
+MAX_SIBLINGS = 60
+
+_CONFIG_FOLDERS = ("configs", "config", "conf", "cfgs", "cfg", "experiments")
+_LEADING = 1  # the last rank of choices that lead to what is wanted
+_MAX_REACHED = 80
+_MOST_TEXT = 256 * 1024
+_WORD = re.compile(r"[^\W\d]\w*")
+_TELLING = re.compile(
+    r"model|arch|net|backbone|config|cfg|type|mode|task|dataset|variant|encoder|decoder|cell|rnn|block|head|loss|version"
+)
+
+_WORDS: WeakKeyDictionary[Workspace, dict[str, tuple[str, frozenset[str]]]] = WeakKeyDictionary()
+
+
+@dataclass
+class Sweep:
+    """The open choices of one script; `own` and `leading` are the names of what is wanted. `files` were read."""
+
+    view: View
+    script: str
+    reached: Sequence[str]
+    options: Sequence[Option]
+    own: frozenset[str]
+    leading: frozenset[str]
+    files: dict[str, None] = field(default_factory=dict)
+
+    @property
+    def needs_more(self) -> bool:
+        """Whether the script does not run without arguments."""
+        return any(option.required for option in self.options)
+
+    def completed(self) -> tuple[str, ...]:
+        """The shortest command line: a value for what is required, as far as one can be told."""
+        words: list[str] = []
+        for option in self.options:
+            if not option.required or option.default is not None:
+                continue
+            value = next((use.value for use in self._values(option)), None)
+            if value is None and not option.flags:
+                break  # what comes after a positional argument that is not known cannot be given
+            if value is not None:
+                words += option.spelled(value)
+        return tuple(words)
+
+    def variants(self, base: tuple[str, ...], *, leading: bool = False) -> Iterator[tuple[str, ...]]:
+        """The base with one choice made otherwise: first those that lead to what is wanted, then each option in turn.
+
+        `leading`: those that lead there alone.
+        """
+        ranked: dict[int, list[list[tuple[str, ...]]]] = {}
+        for option in self.options:
+            by_rank: dict[int, list[tuple[str, ...]]] = {}
+            for use in self._values(option):
+                line = _with(base, option, use.value)
+                if use.value != option.default and line is not None:
+                    by_rank.setdefault(self._rank(option, use), []).append(line)
+            for rank, lines in by_rank.items():
+                if rank > _LEADING and leading:
+                    continue
+                ranked.setdefault(rank, []).append(lines)
+        for _, groups in sorted(ranked.items()):
+            yield from _in_turn(groups)
+
+    def _rank(self, option: Option, use: Use) -> int:
+        for rank, names in enumerate((self.own, self.leading)):
+            said = use.names | {use.value}
+            if not names.isdisjoint(said) or plain(use.value) in {plain(name) for name in names}:
+                return rank
+        return 2 if _TELLING.search(option.name.lower()) else 3
+
+    def _values(self, option: Option) -> Iterator[Use]:
+        """What the option may be given, with the names that the choice speaks of."""
+        compared = {use.value: use for use in self._facts.uses.get(option.name, ())}
+        if option.flag:
+            names = self._facts.tested.get(option.name, frozenset())
+            if not names.isdisjoint(self.own | self.leading):
+                yield Use("", names)
+        elif option.choices:
+            yield from (compared.get(value, Use(value)) for value in option.choices)
+        elif configs := self._configs(option):
+            yield from (Use(file, frozenset(words)) for file, words in configs.items())
+        elif not option.number:
+            yield from compared.values()
+            if option.name in self._facts.keys:
+                yield from (Use(name) for name in sorted(self.own) if name not in compared)
+
+    @cached_property
+    def _facts(self) -> Facts:
+        names = {option.name for option in self.options if option.name}
+        files = [file for file in self.reached[:_MAX_REACHED] if not names.isdisjoint(words_of(self.view, file))]
+        return joined(facts_of(self.view, file) for file in files)
+
+    def _configs(self, option: Option) -> Mapping[str, frozenset[str]]:
+        """The config files that an option may name: its default with its siblings, or those of a folder for them."""
+        given = [option.default] if option.default else []
+        folders: list[tuple[str, str]] = []
+        for value in given:
+            path = _existing(self.view, self.script, value)
+            if path is not None and value.endswith(CONFIGS):
+                folders.append((os.path.dirname(path), os.path.splitext(path)[1]))
+        if not given and not option.number and re.search(r"config|cfg|conf$|yaml", option.name.lower()):
+            for start in (os.path.dirname(self.script), self.view.root):
+                folders += [(os.path.join(start, name), "") for name in ("", *_CONFIG_FOLDERS)]
+        found: dict[str, frozenset[str]] = {}
+        for folder, suffix in folders:
+            for file in _siblings(folder, suffix):
+                if os.path.basename(file).startswith(("package", "tsconfig", ".")):
+                    continue
+                self.files[file] = None
+                found[self._shown(file)] = words_of(self.view, file)
+            if found:
+                break
+        return found
+
+    def _shown(self, file: str) -> str:
+        inside = file.startswith(self.view.root + os.sep)
+        return os.path.relpath(file, self.view.root) if inside else file
+
+
+def config_files(view: View, script: str, line: Iterable[str]) -> dict[str, frozenset[str]]:
+    """The config files of the workspace that a command line names, with their words."""
+    found: dict[str, frozenset[str]] = {}
+    for word in line:
+        value = word.partition("=")[2] or word
+        if value.endswith((*CONFIGS, ".py")):
+            path = _existing(view, script, value)
+            if path is not None:
+                found[path] = words_of(view, path)
+    return found
+
+
+def words_of(view: View, file: str) -> frozenset[str]:
+    """The words of a text file that is not large."""
+    stamp = view.stamp(file)
+    known = _WORDS.setdefault(view.workspace, {})
+    if stamp is None:
+        return frozenset()
+    if file not in known or known[file][0] != stamp:
+        try:
+            text = view.workspace.text(file)
+        except Unreadable:
+            text = ""
+        known[file] = stamp, frozenset(_WORD.findall(text[:_MOST_TEXT]))
+    return known[file][1]
+
+
+def plain(name: str) -> str:
+    """A name as it is compared: `ResNet_18`, `resnet-18` and `resnet18` are the same."""
+    return name.lower().replace("_", "").replace("-", "")
+
+
+def _existing(view: View, script: str, value: str) -> str | None:
+    for folder in (view.root, os.path.dirname(script)):
+        path = os.path.normpath(os.path.join(folder, value))
+        if view.stamp(path) is not None and os.path.isfile(path):
+            return path
+    return None
+
+
+def _siblings(folder: str, suffix: str) -> list[str]:
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return []
+    fitting = [name for name in names if (name.endswith(suffix) if suffix else name.endswith(CONFIGS))]
+    return [os.path.join(folder, name) for name in fitting[:MAX_SIBLINGS]]
+
+
+def _with(base: tuple[str, ...], option: Option, value: str) -> tuple[str, ...] | None:
+    """The base with another value for an option; None if it has that value, or if its place cannot be told."""
+    words = option.spelled(value)
+    if option.flags:
+        given = [at for at, word in enumerate(base) if word.partition("=")[0] in option.flags]
+        if not given:
+            return (*base, *words)
+        if option.flag or option.open_ended:
+            return None
+        at = given[-1]
+        length = 1 if "=" in base[at] else 2
+        changed = (*base[:at], *words, *base[at + length :])
+        return changed if changed != base else None
+    if not base:
+        return words
+    return (*words, *base[1:]) if base[0] in option.choices and base[0] != value else None
+
+
+def _in_turn(groups: Sequence[Sequence[tuple[str, ...]]]) -> Iterator[tuple[str, ...]]:
+    for at in range(max(map(len, groups), default=0)):
+        yield from (group[at] for group in groups if at < len(group))
