@@ -32,21 +32,22 @@ _FROM_NUMBERS = _MADE_OF_NUMBERS | FACTORIES | RESHAPES
 
 @dataclass(frozen=True)
 class Descent:
-    """`passed` are the places on the way whose sizes were not declared, `declared` those where a layer set the size.
+    """`passed` are the places on the way whose sizes were not declared, `declared` those where one of `layers` set it.
 
     `doubtful` tells that a substitute is on the way, in a dimension that its mistake left open.
     """
 
     passed: frozenset[Place]
     declared: frozenset[Place]
+    layers: tuple[Any, ...]
     doubtful: bool
 
 
-def descent_of(facts: Facts, starts: Iterable[tuple[Any, int]]) -> Descent:
-    """Follow dimensions of tensors to all that decided their sizes."""
+def descent_of(facts: Facts, starts: Iterable[tuple[Any, int]], leaked: bool) -> Descent:
+    """Follow dimensions of tensors to all that decided their sizes; if sizes `leaked`, no number on the way is sure."""
     waiting = list(starts)
     passed: set[Place] = set()
-    declared: set[Place] = set()
+    declared: dict[Place, Any] = {}
     doubtful = False
     while waiting and len(passed) < _MOST:
         tensor, dim = waiting.pop()
@@ -56,15 +57,16 @@ def descent_of(facts: Facts, starts: Iterable[tuple[Any, int]]) -> Descent:
         doubtful = doubtful or dim in facts.recovered.get(id(tensor), ())
         origin = facts.origin_of(tensor)
         if origin is not None and _is_declared(origin.module, tensor, dim):
-            declared.add(place)
+            declared[place] = origin.module
             continue
         passed.add(place)
         if origin is None:
             continue
         # A number that was read from a doubtful shape may be in here.
-        doubtful = doubtful or (facts.leaked and operation_of(origin) in _FROM_NUMBERS)
+        doubtful = doubtful or (leaked and operation_of(origin) in _FROM_NUMBERS)
         waiting += _sources(origin, tensor, dim)
-    return Descent(frozenset(passed), frozenset(declared), doubtful or len(passed) >= _MOST)
+    layers = tuple({id(layer): layer for layer in declared.values()}.values())
+    return Descent(frozenset(passed), frozenset(declared), layers, doubtful or len(passed) >= _MOST)
 
 
 def _is_declared(module: Any, tensor: Any, dim: int) -> bool:

@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import Any, Optional
 
 from metalens.protocol.messages import Finding
+from metalens.protocol.values import Location
 from metalens.worker.judge import torchkind
 from metalens.worker.judge.case import Case, Mistake
 from metalens.worker.judge.definitions import slot_of
@@ -54,13 +55,16 @@ def _finding(failure: Failure, facts: Facts, earlier: list[_Conflict]) -> Option
 class _Conflict:
     """What disagrees: the sizes, if it is sizes, what they rest on, and the layer that wants one of them.
 
-    `model` is the outermost module under way; `written` tells that both sizes stand as plain numbers in the source.
+    `model` is the outermost module under way, `place` the expression that failed. `builders` are the constructor calls
+    that set the sizes, each with the layers that it made. `written` tells that both sizes stand as plain numbers there.
     """
 
     model: Any
+    place: Location
     sizes: Optional[tuple[int, int]]
     descent: Descent
     layer: Any
+    builders: dict[Location, set[int]]
     written: bool
 
 
@@ -68,11 +72,25 @@ def _conflict(case: Case) -> _Conflict:
     mistake = mistake_of(case)
     sides = _sides(mistake)
     sizes = _sizes(mistake, sides)
-    descent = descent_of(case.facts, sides or _everything(case))
-    built = case.facts.built_of(mistake.layer)
-    place = built.location if built is not None and built.location is not None else mistake.layer
-    model = case.failure.modules[0].module if case.failure.modules else None
-    return _Conflict(model, sizes, descent, place, sizes is not None and _is_written(case, mistake))
+    descent = descent_of(case.facts, sides or _everything(case), case.failure.leaked)
+    return _Conflict(
+        model=case.failure.modules[0].module if case.failure.modules else None,
+        place=case.location,
+        sizes=sizes,
+        descent=descent,
+        layer=mistake.layer,
+        builders=_builders(case.facts, (mistake.layer, *(descent.layers if sides else ()))),
+        written=sizes is not None and _is_written(case, mistake),
+    )
+
+
+def _builders(facts: Facts, layers: Iterable[Any]) -> dict[Location, set[int]]:
+    found: dict[Location, set[int]] = {}
+    for layer in layers:
+        built = facts.built_of(layer)
+        if built is not None and built.location is not None:
+            found.setdefault(built.location, set()).add(id(layer))
+    return found
 
 
 def _sizes(mistake: Mistake, sides: list[tuple[Any, int]]) -> Optional[tuple[int, int]]:
@@ -101,16 +119,18 @@ def _everything(case: Case) -> list[tuple[Any, int]]:
 
 
 def _same_cause(conflict: _Conflict, other: _Conflict) -> bool:
-    """Whether one change may mend both: of a size on which both rest, of one layer, or of one number behind both."""
-    if conflict.descent.passed & other.descent.passed:
+    """Whether one change may mend both: of a size on which both rest, of one constructor call, or of a number behind."""
+    if conflict.place == other.place or conflict.descent.passed & other.descent.passed:
         return True
     equal = conflict.sizes is not None and other.sizes is not None and set(conflict.sizes) == set(other.sizes)
     if conflict.descent.declared & other.descent.declared:
         # One size, given to two layers that want different ones: both must change.
         given = conflict.sizes and other.sizes and conflict.sizes[1] == other.sizes[1]
         return equal or not given
-    if equal and conflict.layer is not None and conflict.layer == other.layer:
-        return True
+    for place, layers in conflict.builders.items():
+        # One call in a loop or a factory made both layers; or the sizes of one layer are swapped.
+        if place in other.builders and (equal or layers.isdisjoint(other.builders[place])):
+            return True
     if (conflict.written and other.written) or conflict.model is not other.model:
         return False
     if conflict.sizes is None or other.sizes is None:

@@ -30,10 +30,23 @@ ENTER = "__metalens_enter__"
 
 # These look at the frame that calls them, so they must stay where they are; the others are too plain to be recorded.
 _DIRECT = {"super", "locals", "globals", "vars", "dir", "eval", "exec", "__import__"}
-_PLAIN = _DIRECT | {"isinstance", "issubclass", "len", "range", "hasattr", "print", "type", "int", "float", "str", "bool"}
+_PLAIN = _DIRECT | {
+    "isinstance",
+    "issubclass",
+    "len",
+    "range",
+    "hasattr",
+    "print",
+    "type",
+    "int",
+    "float",
+    "str",
+    "bool",
+}
 _PLAIN |= {"list", "tuple", "dict", "set", "zip", "enumerate", "repr", "id", "callable", "property", "slice"}
 _BUILTINS = frozenset(dir(builtins)) | {"self", "cls"}
 _TRAINING = re.compile(r"epoch|loader|dataset|batches|tqdm|trange|num_iter|n_iter|max_steps|max_iters", re.IGNORECASE)
+_DEEPEST = 6  # guards within guards
 _STEPS = {"backward", "zero_grad", "step"}
 _UNGUARDED = (ast.Global, ast.Nonlocal, ast.Pass, ast.Break, ast.Continue)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -78,6 +91,7 @@ class _Rewriter(ast.NodeTransformer):
         self.table = Table()
         self.strict = False
         self.guarding = True
+        self.depth = 0
 
     # ------------------------------------------------------------ expressions
 
@@ -192,13 +206,18 @@ class _Rewriter(ast.NodeTransformer):
 
     def visit_FunctionDef(self, node: Any) -> ast.stmt:
         known = self.constants
-        names = [part for part in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs) if part.arg != "self"]
+        names = [
+            part for part in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs) if part.arg != "self"
+        ]
         self.constants = known - {part.arg for part in names} | {"self"}
         guarding, self.guarding = self.guarding, True
+        depth, self.depth = self.depth, 0
         body = [self.visit(part) for part in node.body] if self.strict else self.guarded(node.body)
-        self.guarding = guarding
+        self.guarding, self.depth = guarding, depth
         entry = [
-            ast.copy_location(ast.Expr(self.record(part, ast.copy_location(ast.Name(part.arg, ast.Load()), part))), part)
+            ast.copy_location(
+                ast.Expr(self.record(part, ast.copy_location(ast.Name(part.arg, ast.Load()), part))), part
+            )
             for part in names
         ]
         self.constants = known
@@ -240,15 +259,19 @@ class _Rewriter(ast.NodeTransformer):
                 result.append(statement)
             elif isinstance(statement, _FUNCTIONS) and not statement.decorator_list:
                 result.append(self.visit(statement))
-            elif self.guarding:
+            elif self.guarding and self.depth < _DEEPEST:
+                self.depth += 1
                 result.append(self._guard(statement))
+                self.depth -= 1
             else:
                 result.append(self._inside(statement))
         return result
 
     def _guard(self, statement: ast.stmt) -> ast.stmt:
         bound = sorted(bound_names(statement))
-        binding = isinstance(statement, (ast.Assign, ast.AnnAssign, ast.Import, ast.ImportFrom, ast.ClassDef, *_FUNCTIONS))
+        binding = isinstance(
+            statement, (ast.Assign, ast.AnnAssign, ast.Import, ast.ImportFrom, ast.ClassDef, *_FUNCTIONS)
+        )
         pure = binding and not any(
             isinstance(part, (ast.Attribute, ast.Subscript)) and isinstance(part.ctx, ast.Store)
             for part in ast.walk(statement)
@@ -258,7 +281,9 @@ class _Rewriter(ast.NodeTransformer):
         inner = self._inside(statement)
         failed: list[ast.stmt] = [
             ast.If(
-                ast.Call(ast.Name(SKIP, ast.Load()), [number, ast.Constant(pure or returns)], []), [ast.Raise(None, None)], []
+                ast.Call(ast.Name(SKIP, ast.Load()), [number, ast.Constant(pure or returns)], []),
+                [ast.Raise(None, None)],
+                [],
             )
         ]
         unknown = ast.Call(ast.Name(UNKNOWN, ast.Load()), [], [])
@@ -274,7 +299,11 @@ class _Rewriter(ast.NodeTransformer):
         """The statement with guarded bodies of its own."""
         if isinstance(statement, ast.If):
             statement.test = self.hook(TEST, statement.test, self.visit(statement.test))
-            statement.body, statement.orelse = self.guarded(statement.body), self.guarded(statement.orelse)
+            statement.body = self.guarded(statement.body)
+            chained = len(statement.orelse) == 1 and isinstance(statement.orelse[0], ast.If)
+            # A chain of elif must not nest a guard for each of its links: Python allows few nested blocks.
+            rest = [self._inside(statement.orelse[0])] if chained else self.guarded(statement.orelse)
+            statement.orelse = rest
             return statement
         if isinstance(statement, ast.For):
             # The items are made inside the hook, so that a loop over something unknown still has its one round.
@@ -287,7 +316,9 @@ class _Rewriter(ast.NodeTransformer):
         if isinstance(statement, ast.While):
             endless = isinstance(statement.test, ast.Constant) or is_training_loop(statement)
             again = self.hook(ROUND, statement.test, ast.Constant(endless))
-            statement.test = ast.copy_location(ast.BoolOp(ast.And(), [again, self.visit(statement.test)]), statement.test)
+            statement.test = ast.copy_location(
+                ast.BoolOp(ast.And(), [again, self.visit(statement.test)]), statement.test
+            )
             statement.body = self.guarded(statement.body)
             return statement
         if isinstance(statement, (ast.With, ast.AsyncWith)):

@@ -59,7 +59,8 @@ class Failure:
     `function`, `args` and `kwargs` are the innermost torch function that raised (None for a Python-level error such as
     a failed unpacking or an assertion). `frames` are the user's frames, outermost first, never empty. `modules` are the
     module calls under way, outermost first. `grade` is the run's grade; `fixed` tells that the sizes in conflict were
-    shown not to depend on any input or assumed value (only then may a `borrowed` run say something).
+    shown not to depend on any input or assumed value (only then may a `borrowed` run say something). `leaked` is what
+    the facts said of it at the time.
     """
 
     error: BaseException
@@ -73,6 +74,7 @@ class Failure:
     fixed: bool = False
     arguments: Optional[Evidence] = None
     inputs: Optional[Evidence] = None
+    leaked: bool = False
 
 
 @dataclass

@@ -19,7 +19,7 @@ from metalens.worker.trace.tracer import Tracer
 def failure_of(error: BaseException, tracer: Tracer, observer: Observer) -> Optional[Failure]:
     """The failure behind an error; None if no workspace code was involved or a stand-in had a hand in it."""
     frames = _frames(error, tracer)
-    if not frames or _passes_stand_in(error):
+    if not frames or _passes_stand_in(error, tracer):
         return None
     raised = tracer.raised.get(id(error))
     modules = tracer.under_way.get(id(error), ())
@@ -43,6 +43,7 @@ def failure_of(error: BaseException, tracer: Tracer, observer: Observer) -> Opti
         fixed=tracer.fixed,
         arguments=arguments_evidence(seen) if seen else None,
         inputs=_inputs_evidence(root) if root else None,
+        leaked=tracer.facts.leaked,
     )
 
 
@@ -72,14 +73,25 @@ def _class_in(frames: tuple[Frame, ...]) -> str:
     return ""
 
 
-def _passes_stand_in(error: BaseException) -> bool:
-    """Whether the error was raised in our own code, so that the user's cannot be blamed for it."""
+def _passes_stand_in(error: BaseException, tracer: Tracer) -> bool:
+    """Whether the error was raised in a stand-in, or in what it called, so that the user cannot be blamed for it.
+
+    torch is no such callee: what a stand-in hands on to it (a batch, a model's input) is the user's.
+    """
     trace = error.__traceback__
-    last = None
+    guilty = False
     while trace is not None:
-        last = trace.tb_frame.f_code.co_filename
+        frame = trace.tb_frame
+        if frame.f_globals.get("STAND_IN"):
+            guilty = True
+        elif frame.f_code.co_filename in tracer.files or _is_torch(str(frame.f_globals.get("__name__", ""))):
+            guilty = False
         trace = trace.tb_next
-    return last is not None and last.endswith(("world.py", "unknown.py", "finder.py"))
+    return guilty
+
+
+def _is_torch(module: str) -> bool:
+    return module.startswith(("torch.", "metalens.worker.trace.")) or module == "torch"
 
 
 def _frames(error: BaseException, tracer: Tracer) -> tuple[Frame, ...]:

@@ -104,6 +104,10 @@ class Tracer:
         if self.strict:
             self.mended = self.mended or reason
 
+    def invent(self, reason: str) -> None:
+        """A stand-in made a size up, inside of a module or not."""
+        self.mended = self.mended or f"{reason} are made up"
+
     def torch_error(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], error: BaseException
     ) -> None:
@@ -163,9 +167,10 @@ class Tracer:
 
         def call(number: int, function: Any, /, *args: Any, **kwargs: Any) -> Any:
             if Unknown in map(type, args) or (kwargs and Unknown in map(type, kwargs.values())):
-                if not self._takes_unknown(function):
-                    if self.strict:
-                        raise UnknownError("an argument is not known")
+                if self.strict or not self._takes_unknown(function):
+                    if self.strict and not isinstance(function, Unknown):
+                        name = getattr(function, "__name__", type(function).__name__)
+                        raise UnknownError(f"an argument of {name} is not known")
                     return Unknown(getattr(function, "__name__", "call"))
             at.append((trace, number))
             try:
