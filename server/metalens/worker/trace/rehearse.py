@@ -14,7 +14,7 @@ import torch
 
 from metalens.protocol.messages import Caller
 from metalens.worker.load.finder import MissingFinder, WorkspaceFinder
-from metalens.worker.load.instrument import instrument, is_training_loop
+from metalens.worker.load.instrument import Table, instrument, is_training_loop
 from metalens.worker.load.snippets import identifiers, programs
 from metalens.worker.load.slicing import slice_script, workspace_names
 from metalens.worker.load.sources import Sources
@@ -32,6 +32,7 @@ class Stage:
         self.problems: dict[str, str] = {}
         self.rehearsed: list[types.ModuleType] = []
         self._mended = ""
+        self._imported: dict[str, tuple[str, Table, types.CodeType]] = {}
         self.missing = MissingFinder(sources)
         self.local = workspace_names(root, import_paths)
         for folder in (*import_paths, root):
@@ -99,17 +100,26 @@ class Stage:
                     del sys.modules[name]
 
     def _import_text(self, text: str, file: str, namespace: dict[str, Any]) -> None:
-        self._execute(_without_training(ast.parse(text, file)), file, namespace)
+        known = self._imported.get(file)
+        if known is None or known[0] != text:
+            known = self._imported[file] = (text, *self._compiled(_without_training(ast.parse(text, file)), file))
+        self._run(known[1], known[2], file, namespace)
 
     def _execute(self, tree: ast.Module, file: str, namespace: dict[str, Any]) -> None:
+        self._run(*self._compiled(tree, file), file, namespace)
+
+    def _compiled(self, tree: ast.Module, file: str) -> tuple[Table, types.CodeType]:
         real = os.path.realpath(file)
         text = self.sources.texts.get(real) or self.sources.text(file)
-        table = instrument(tree, text)
         self.tracer.facts.sources[real] = text
-        namespace.update(self.tracer.hooks(real, table))
+        table = instrument(tree, text)
+        return table, compile(tree, real, "exec", dont_inherit=True)
+
+    def _run(self, table: Table, code: types.CodeType, file: str, namespace: dict[str, Any]) -> None:
+        namespace.update(self.tracer.hooks(os.path.realpath(file), table))
         strict, self.tracer.strict = self.tracer.strict, 0
         try:
-            exec(compile(tree, real, "exec", dont_inherit=True), namespace)
+            exec(code, namespace)
         except (SystemExit, UnknownError, Limit):
             return
         finally:
