@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import re
 
+from metalens.worker.load.walking import nodes
+
 # What these catch is no mistake of a shape.
 _OTHERS = re.compile(
     r"(KeyboardInterrupt|SystemExit|ImportError|ModuleNotFoundError|OSError|IOError|FileNotFoundError|KeyError|NameError"
@@ -16,7 +18,7 @@ _CATCHING = re.compile(r"(^|\.)(raises|suppress|assertRaises|assertRaisesRegex)$
 def caught_lines(tree: ast.AST) -> tuple[tuple[int, int], ...]:
     """The first and last zero-based lines of all bodies whose errors are caught."""
     found = []
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         catches = (
             any(map(_catches, node.handlers))
             if isinstance(node, ast.Try)

@@ -10,12 +10,13 @@ from __future__ import annotations
 import ast
 import builtins
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Callable, Optional, Union
+from typing import Any, Optional, Union
 
-from metalens.protocol.values import Range
 from metalens.worker.load.catching import caught_lines
-from metalens.worker.load.ranges import Lines
+from metalens.worker.load.ranges import Lines, Ranges
+from metalens.worker.load.walking import bound_names, fields_of, nodes
 
 CALL, OPERATE, RECORD, AUGMENT = "__metalens_call__", "__metalens_operate__", "__metalens_record__", "__metalens_aug__"
 SKIP, UNKNOWN, LOOP, ROUND, TEST, ERROR = (
@@ -49,6 +50,7 @@ _TRAINING = re.compile(r"epoch|loader|dataset|batches|tqdm|trange|num_iter|n_ite
 _DEEPEST = 6  # guards within guards
 _STEPS = {"backward", "zero_grad", "step"}
 _UNGUARDED = (ast.Global, ast.Nonlocal, ast.Pass, ast.Break, ast.Continue)
+_LOAD, _STORE = ast.Load(), ast.Store()
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -56,27 +58,26 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 class Table:
     """The numbered ranges of one file; `aliases` are names that take (a part of) a numbered value.
 
+    An alias is the number of the name's range, the number of the value, and which part of it the name takes.
     `caught` are the first and last lines of statements whose errors the code itself catches.
     """
 
-    ranges: list[Range] = field(default_factory=list)
-    aliases: list[tuple[Range, int, Optional[int]]] = field(default_factory=list)
+    ranges: Ranges
+    aliases: list[tuple[int, int, Optional[int]]] = field(default_factory=list)
     caught: tuple[tuple[int, int], ...] = ()
 
 
 def instrument(tree: ast.Module, text: str) -> Table:
     """Rewrite `tree` in place. The result says which number stands for which range."""
-    rewriter = _Rewriter(Lines(text), _constant_names(tree))
-    rewriter.table.caught = caught_lines(tree)
+    rewriter = _Rewriter(Table(Ranges(Lines(text)), caught=caught_lines(tree)), _constant_names(tree))
     tree.body = rewriter.guarded(tree.body)
-    ast.fix_missing_locations(tree)
     return rewriter.table
 
 
 def _constant_names(tree: ast.Module) -> frozenset[str]:
     """Names that hold imports, functions and classes: their values are no shapes."""
     names = set(_BUILTINS)
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             names |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
         elif isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
@@ -84,24 +85,41 @@ def _constant_names(tree: ast.Module) -> frozenset[str]:
     return frozenset(names)
 
 
-class _Rewriter(ast.NodeTransformer):
-    def __init__(self, lines: Lines, constants: frozenset[str]) -> None:
-        self.lines = lines
+class _Rewriter:
+    def __init__(self, table: Table, constants: frozenset[str]) -> None:
+        self.table = table
+        self.number = table.ranges.add
         self.constants = constants
-        self.table = Table()
         self.strict = False
         self.guarding = True
         self.depth = 0
+        self.visitors: dict[type, Callable[[Any], Any]] = {}
+
+    def visit(self, node: Any) -> Any:
+        """The node, or what stands in its place."""
+        kind = type(node)
+        visitor = self.visitors.get(kind)
+        if visitor is None:
+            visitor = self.visitors[kind] = getattr(self, f"visit_{kind.__name__}", self._visit_parts)
+        return visitor(node)
+
+    def _visit_parts(self, node: Any) -> Any:
+        for name in fields_of(type(node)):
+            value = getattr(node, name)
+            if isinstance(value, list):
+                value[:] = [self.visit(part) if isinstance(part, ast.AST) else part for part in value]
+            elif isinstance(value, ast.AST):
+                setattr(node, name, self.visit(value))
+        return node
 
     # ------------------------------------------------------------ expressions
 
-    def number(self, node: ast.AST) -> ast.Constant:
-        self.table.ranges.append(self.lines.range(node))
-        return ast.Constant(len(self.table.ranges) - 1)
-
     def hook(self, name: str, node: ast.AST, *args: Any) -> ast.Call:
-        call = ast.Call(ast.Name(name, ast.Load()), [self.number(node), *args], [])
-        return ast.copy_location(call, node)
+        at = _place(node)
+        return ast.Call(ast.Name(name, _LOAD, **at), [ast.Constant(self.number(node), **at), *args], [], **at)
+
+    def flag(self, value: Any, node: ast.AST) -> ast.Constant:
+        return ast.Constant(value, **_place(node))
 
     def record(self, node: ast.expr, value: ast.expr) -> ast.expr:
         return self.hook(RECORD, node, value)
@@ -126,7 +144,7 @@ class _Rewriter(ast.NodeTransformer):
         if isinstance(node.left, ast.Constant) and isinstance(node.right, (ast.Constant, ast.Tuple)):
             return node
         left, right = self.visit(node.left), self.visit(node.right)
-        return self.hook(OPERATE, node, ast.Constant(type(node.op).__name__), left, right)
+        return self.hook(OPERATE, node, self.flag(type(node.op).__name__, node), left, right)
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         if not isinstance(node.ctx, ast.Load) or node.id in self.constants:
@@ -178,10 +196,11 @@ class _Rewriter(ast.NodeTransformer):
         if not isinstance(target, ast.Name):
             node.value = self.visit(node.value)
             return node
-        now = ast.copy_location(ast.Name(target.id, ast.Load()), target)
-        value = self.hook(AUGMENT, node, ast.Constant(type(node.op).__name__), now, self.visit(node.value))
-        self.table.aliases.append((self.lines.range(target), len(self.table.ranges) - 1, None))
-        return ast.copy_location(ast.Assign([target], value), node)
+        now = ast.Name(target.id, _LOAD, **_place(target))
+        value = self.hook(AUGMENT, node, self.flag(type(node.op).__name__, node), now, self.visit(node.value))
+        number = value.args[0].value  # type: ignore[attr-defined]
+        self.table.aliases.append((self.number(target), number, None))
+        return ast.Assign([target], value, **_place(node))
 
     def _named(self, value: ast.expr, targets: list[ast.expr]) -> ast.expr:
         """The visited value, recorded under a number that the names in `targets` share."""
@@ -195,16 +214,16 @@ class _Rewriter(ast.NodeTransformer):
             number = _hook_number(value)
         for target in targets:
             if isinstance(target, ast.Name):
-                self.table.aliases.append((self.lines.range(target), number or 0, None))
+                self.table.aliases.append((self.number(target), number or 0, None))
             elif isinstance(target, (ast.Tuple, ast.List)):
                 for index, part in enumerate(target.elts):
                     if isinstance(part, ast.Starred):
                         break
                     if isinstance(part, ast.Name):
-                        self.table.aliases.append((self.lines.range(part), number or 0, index))
+                        self.table.aliases.append((self.number(part), number or 0, index))
         return value
 
-    def visit_FunctionDef(self, node: Any) -> ast.stmt:
+    def visit_FunctionDef(self, node: Any) -> Any:
         known = self.constants
         names = [
             part for part in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs) if part.arg != "self"
@@ -215,15 +234,13 @@ class _Rewriter(ast.NodeTransformer):
         body = [self.visit(part) for part in node.body] if self.strict else self.guarded(node.body)
         self.guarding, self.depth = guarding, depth
         entry = [
-            ast.copy_location(
-                ast.Expr(self.record(part, ast.copy_location(ast.Name(part.arg, ast.Load()), part))), part
-            )
-            for part in names
+            ast.Expr(self.record(part, ast.Name(part.arg, _LOAD, **_place(part))), **_place(part)) for part in names
         ]
         self.constants = known
         if not self.strict:
-            call = ast.Call(ast.Name(ENTER, ast.Load()), [ast.Constant(node.name)], [])
-            entry.insert(0, ast.copy_location(ast.Expr(call), node.body[0]))
+            at = _place(node.body[0])
+            call = ast.Call(ast.Name(ENTER, _LOAD, **at), [ast.Constant(node.name, **at)], [], **at)
+            entry.insert(0, ast.Expr(call, **at))
         first = 1 if ast.get_docstring(node, clean=False) is not None else 0
         node.body = [*body[:first], *entry, *body[first:]]
         return node
@@ -274,26 +291,20 @@ class _Rewriter(ast.NodeTransformer):
         )
         pure = binding and not any(
             isinstance(part, (ast.Attribute, ast.Subscript)) and isinstance(part.ctx, ast.Store)
-            for part in ast.walk(statement)
+            for part in nodes(statement)
         )
         returns = isinstance(statement, ast.Return)
-        number = self.number(statement)
+        number = self.flag(self.number(statement), statement)
         inner = self._inside(statement)
-        failed: list[ast.stmt] = [
-            ast.If(
-                ast.Call(ast.Name(SKIP, ast.Load()), [number, ast.Constant(pure or returns)], []),
-                [ast.Raise(None, None)],
-                [],
-            )
-        ]
-        unknown = ast.Call(ast.Name(UNKNOWN, ast.Load()), [], [])
-        failed += [ast.Assign([ast.Name(name, ast.Store())], unknown) for name in bound if "." not in name]
+        at = _place(statement)
+        passes = ast.Call(ast.Name(SKIP, _LOAD, **at), [number, ast.Constant(pure or returns, **at)], [], **at)
+        failed: list[ast.stmt] = [ast.If(passes, [ast.Raise(None, None, **at)], [], **at)]
+        unknown = ast.Call(ast.Name(UNKNOWN, _LOAD, **at), [], [], **at)
+        failed += [ast.Assign([ast.Name(name, _STORE, **at)], unknown, **at) for name in bound if "." not in name]
         if returns:
-            failed.append(ast.Return(unknown))
-        handler = ast.ExceptHandler(ast.Name(ERROR, ast.Load()), None, failed)
-        for part in failed:
-            ast.copy_location(part, statement)
-        return ast.copy_location(ast.Try([inner], [ast.copy_location(handler, statement)], [], []), statement)
+            failed.append(ast.Return(unknown, **at))
+        handler = ast.ExceptHandler(ast.Name(ERROR, _LOAD, **at), None, failed, **at)
+        return ast.Try([inner], [handler], [], [], **at)
 
     def _inside(self, statement: Any) -> ast.stmt:
         """The statement with guarded bodies of its own."""
@@ -308,17 +319,16 @@ class _Rewriter(ast.NodeTransformer):
         if isinstance(statement, ast.For):
             # The items are made inside the hook, so that a loop over something unknown still has its one round.
             nothing = ast.arguments([], [], None, [], [], None, [])
-            items = ast.copy_location(ast.Lambda(nothing, self.visit(statement.iter)), statement.iter)
-            flags = [ast.Constant(is_training_loop(statement)), _structure(statement.target)]
+            items = ast.Lambda(nothing, self.visit(statement.iter), **_place(statement.iter))
+            flags = [self.flag(is_training_loop(statement), statement.iter), _structure(statement.target)]
             statement.iter = self.hook(LOOP, statement.iter, items, *flags)
             statement.body, statement.orelse = self.guarded(statement.body), self.guarded(statement.orelse)
             return statement
         if isinstance(statement, ast.While):
             endless = isinstance(statement.test, ast.Constant) or is_training_loop(statement)
-            again = self.hook(ROUND, statement.test, ast.Constant(endless))
-            statement.test = ast.copy_location(
-                ast.BoolOp(ast.And(), [again, self.visit(statement.test)]), statement.test
-            )
+            again = self.hook(ROUND, statement.test, self.flag(endless, statement.test))
+            at = _place(statement.test)
+            statement.test = ast.BoolOp(ast.And(), [again, self.visit(statement.test)], **at)
             statement.body = self.guarded(statement.body)
             return statement
         if isinstance(statement, (ast.With, ast.AsyncWith)):
@@ -339,6 +349,16 @@ class _Rewriter(ast.NodeTransformer):
         return self.visit(statement)  # type: ignore[no-any-return]
 
 
+def _place(node: Any) -> dict[str, Any]:
+    """Where a node stands, for the making of another one there."""
+    return {
+        "lineno": node.lineno,
+        "col_offset": node.col_offset,
+        "end_lineno": node.end_lineno,
+        "end_col_offset": node.end_col_offset,
+    }
+
+
 def _hook_number(value: ast.expr) -> Optional[int]:
     if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in (CALL, OPERATE, RECORD):
         return value.args[0].value  # type: ignore[attr-defined, no-any-return]
@@ -348,8 +368,8 @@ def _hook_number(value: ast.expr) -> Optional[int]:
 def _structure(target: ast.expr) -> ast.expr:
     """A loop target's nesting as a literal: `i, (x, y)` is `(0, (0, 0))`."""
     if isinstance(target, (ast.Tuple, ast.List)) and not any(isinstance(part, ast.Starred) for part in target.elts):
-        return ast.Tuple([_structure(part) for part in target.elts], ast.Load())
-    return ast.Constant(0)
+        return ast.Tuple([_structure(part) for part in target.elts], _LOAD, **_place(target))
+    return ast.Constant(0, **_place(target))
 
 
 def _is_broad(handler: ast.ExceptHandler) -> bool:
@@ -367,25 +387,6 @@ def _looks_like_module(node: ast.ClassDef) -> bool:
     return any(ast.unparse(base).split("[")[0].endswith("Module") for base in node.bases)
 
 
-def bound_names(statement: ast.AST) -> set[str]:
-    """Names that a statement binds in its own scope."""
-    names: set[str] = set()
-    waiting: list[ast.AST] = [statement]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
-            names.add(node.name)
-            continue
-        if isinstance(node, (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
-            continue
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            names.add(node.id)
-        elif isinstance(node, (ast.Import, ast.ImportFrom)):
-            names |= {(alias.asname or alias.name).split(".")[0] for alias in node.names if alias.name != "*"}
-        waiting.extend(ast.iter_child_nodes(node))
-    return names
-
-
 def is_training_loop(loop: Union[ast.For, ast.While]) -> bool:
     """Whether one round of the loop shows all that it has to show."""
     header = [loop.test] if isinstance(loop, ast.While) else [loop.iter, loop.target]
@@ -394,4 +395,4 @@ def is_training_loop(loop: Union[ast.For, ast.While]) -> bool:
     steps: Callable[[ast.AST], bool] = lambda node: (  # noqa: E731
         isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _STEPS
     )
-    return any(steps(node) for node in ast.walk(loop))
+    return any(steps(node) for node in nodes(loop))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from typing import Any
 
 from metalens.protocol.values import Position, Range
 
@@ -33,3 +34,27 @@ class Lines:
             Position(line - 1, self.column(line - 1, column)),
             Position(end_line - 1, self.column(end_line - 1, end_column)),
         )
+
+
+class Ranges:
+    """The ranges of many nodes of one file, by number; each is worked out when it is asked for, as few are."""
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+        self._nodes: list[tuple[int, int, int, int]] = []
+        self._known: dict[int, Range] = {}
+
+    def add(self, node: Any) -> int:
+        """Remember where a node stands; its number."""
+        line, column = node.lineno, node.col_offset
+        self._nodes.append((line, node.end_lineno or line, column, node.end_col_offset or column))
+        return len(self._nodes) - 1
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def __getitem__(self, number: int) -> Range:
+        known = self._known.get(number)
+        if known is None:
+            known = self._known[number] = self._lines.span(*self._nodes[number])
+        return known

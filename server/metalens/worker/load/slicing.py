@@ -6,7 +6,7 @@ import ast
 import os
 from typing import Optional
 
-from metalens.worker.load.instrument import bound_names
+from metalens.worker.load.walking import bound_names, nodes
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
@@ -17,10 +17,11 @@ def slice_script(tree: ast.Module, local: frozenset[str] = frozenset()) -> None:
     `local` are the top-level names of workspace packages: what is imported from them matters as torch does.
     """
     statements = tree.body
-    reads = [_names_read(statement) for statement in statements]
-    binds = [bound_names(statement) | _mutated(statement) for statement in statements]
-    hot = _hot_names(statements, reads, binds, local)
-    needed = [_is_seed(statement, read, hot) for statement, read in zip(statements, reads)]
+    below = [list(nodes(statement)) for statement in statements]
+    reads = [_names_read(parts) for parts in below]
+    binds = [bound_names(statement) | _mutated(statement, parts) for statement, parts in zip(statements, below)]
+    hot = _hot_names(statements, below, reads, binds, local)
+    needed = [_is_seed(*one, hot) for one in zip(statements, below, reads)]
     wanted = set().union(*(read for read, keep in zip(reads, needed) if keep)) if any(needed) else set()
     changed = True
     while changed:
@@ -32,16 +33,16 @@ def slice_script(tree: ast.Module, local: frozenset[str] = frozenset()) -> None:
     tree.body = [statement for statement, keep in zip(statements, needed) if keep]
 
 
-def _names_read(statement: ast.stmt) -> set[str]:
-    return {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+def _names_read(parts: list[ast.AST]) -> set[str]:
+    return {node.id for node in parts if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
 
 
-def _mutated(statement: ast.stmt) -> set[str]:
+def _mutated(statement: ast.stmt, parts: list[ast.AST]) -> set[str]:
     """Names whose objects a statement may change: `x.y = 1`, `x[0] = 1`, `x.update(...)`, `fill(x)`."""
     names: set[str] = set()
     if isinstance(statement, _SCOPES):
         return names
-    for node in ast.walk(statement):
+    for node in parts:
         if isinstance(node, (ast.Attribute, ast.Subscript)) and isinstance(node.ctx, ast.Store):
             names |= _root(node)
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
@@ -58,12 +59,16 @@ def _root(node: ast.AST) -> set[str]:
 
 
 def _hot_names(
-    statements: list[ast.stmt], reads: list[set[str]], binds: list[set[str]], local: frozenset[str]
+    statements: list[ast.stmt],
+    below: list[list[ast.AST]],
+    reads: list[set[str]],
+    binds: list[set[str]],
+    local: frozenset[str],
 ) -> set[str]:
     """Names through which modules or tensors are reached."""
     hot: set[str] = set()
-    for statement in statements:
-        for node in ast.walk(statement):
+    for parts in below:
+        for node in parts:
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 hot |= {name for name in bound_names(node) if _imports_hot(node, name, local)}
     changed = True
@@ -97,12 +102,12 @@ def _is_unbound_import(statement: ast.stmt) -> bool:
     return star or (isinstance(statement, ast.ImportFrom) and statement.module == "__future__")
 
 
-def _is_seed(statement: ast.stmt, read: set[str], hot: set[str]) -> bool:
+def _is_seed(statement: ast.stmt, parts: list[ast.AST], read: set[str], hot: set[str]) -> bool:
     if isinstance(statement, _SCOPES):
         return True
     if isinstance(statement, (ast.Import, ast.ImportFrom)):
         return False
-    calls = any(isinstance(node, ast.Call) for node in ast.walk(statement))
+    calls = any(isinstance(node, ast.Call) for node in parts)
     if not calls or not read & hot:
         return False
     outer = statement.value if isinstance(statement, ast.Expr) else None

@@ -152,7 +152,8 @@ def _trace(trace: FileTrace) -> Trace:
         items = trace.seen.get(number, [])
         if part is not None:
             items = [item[part] for item in items if isinstance(item, (tuple, list)) and part < len(item)]
-        _add(values, place, items)
+        if items:
+            _add(values, trace.table.ranges[place], items)
     ordered = sorted(values.items(), key=lambda pair: (pair[0].start.line, pair[0].start.column))
     return Trace(trace.file, tuple(Expression(place, tuple(seen)) for place, seen in ordered if seen))
 
