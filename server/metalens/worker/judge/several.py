@@ -32,7 +32,7 @@ def findings_of(failures: Iterable[Failure], facts: Facts) -> tuple[Finding, ...
         try:
             finding = _finding(failure, facts, earlier)
         except Exception as error:  # noqa: BLE001 - judging runs torch on what user code left behind
-            print(f"metalens could not judge {failure.error!r}: {error!r}", file=sys.stderr)
+            print(f"metalens could not judge a {type(failure.error).__name__}: {error!r}", file=sys.stderr)
             continue
         if finding is not None:
             found.setdefault((finding.location.file, finding.location.range, finding.code), finding)
