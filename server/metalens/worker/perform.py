@@ -15,10 +15,10 @@ from metalens.worker.judge.silent import suspicion
 from metalens.worker.load.sources import Sources
 from metalens.worker.trace import collect
 from metalens.worker.trace.alone import Alone, build_alone, run_alike, run_alone
-from metalens.worker.trace.deadline import OutOfTime, deadline
+from metalens.worker.trace.deadline import TOO_LONG, OutOfTime, deadline
 from metalens.worker.trace.facts import Failure
 from metalens.worker.trace.failures import failure_of
-from metalens.worker.trace.hybrid import Hybrid
+from metalens.worker.trace.hybrid import Hybrid, Limit
 from metalens.worker.trace.observe import Observer
 from metalens.worker.trace.rehearse import Stage
 from metalens.worker.trace.tracer import Tracer
@@ -88,9 +88,10 @@ def perform(run: Run) -> Report:
                     stage.rehearse(caller, lambda: _all_explained(run, observer))
                 except OutOfTime:
                     stage.problems[caller.file] = f"the rehearsal of {caller.file} took too long and was cut short"
-        with deadline(run.timeout * 0.2):
-            with contextlib.suppress(OutOfTime):
-                run_alike(observer)
+                except BaseException as error:  # noqa: BLE001 - whatever ends the user's script ends it alone
+                    stage.problems[caller.file] = f"its code ended with {type(error).__name__}"
+        with contextlib.suppress(OutOfTime, Limit), deadline(run.timeout * 0.2):
+            run_alike(observer)
         for target in _left(run, observer):
             left = run.timeout * 0.9 - (time.perf_counter() - started)
             if left <= 0:
@@ -98,8 +99,10 @@ def perform(run: Run) -> Report:
             with deadline(min(left, 2.0)):
                 try:
                     _explain(target, target in run.targets, stage, observer, alone, probed)
-                except OutOfTime:
-                    alone.setdefault((target.file, target.qualname), Alone("its forward took too long"))
+                except (OutOfTime, Limit):
+                    alone.setdefault((target.file, target.qualname), Alone(TOO_LONG))
+                except BaseException as error:  # noqa: BLE001 - whatever ends this class leaves the others alone
+                    alone.setdefault((target.file, target.qualname), Alone(f"its code ended with {type(error).__name__}"))
     tracer.name_modules()
     findings = judge.findings_of(failures, tracer.facts)
     return Report(

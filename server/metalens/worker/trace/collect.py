@@ -11,6 +11,7 @@ from metalens.protocol.values import Evidence, Range, Value
 from metalens.worker.load.unknown import UnknownError
 from metalens.worker.trace import describe
 from metalens.worker.trace.alone import Alone
+from metalens.worker.trace.deadline import OutOfTime
 from metalens.worker.trace.failures import arguments_evidence
 from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.observe import Observer, Seen
@@ -20,6 +21,7 @@ _CONTEXTS_PER_CLASS = 4
 _VALUES_PER_EXPRESSION = 4
 _MOST_LAYERS = 2000
 _GRADES = ("clean", "mended", "borrowed")
+_LIMITS = (UnknownError, Limit, OutOfTime)
 _STATUS = ("traced", "instantiated", "failed", "skipped")
 
 
@@ -102,11 +104,11 @@ def _status(seen: Seen) -> tuple[str, str]:
     if seen.returned:
         return "traced", ""
     reason = describe.first_line(seen.ended)
-    if isinstance(seen.ended, (UnknownError, Limit)):
+    if isinstance(seen.ended, _LIMITS):
         reason = str(seen.ended)
     if seen.done:
         return "instantiated", reason or "nobody calls it"
-    if seen.ended is None or isinstance(seen.ended, (UnknownError, Limit)):
+    if seen.ended is None or isinstance(seen.ended, _LIMITS):
         return "skipped", reason or "its constructor did not end"
     return "failed", reason
 

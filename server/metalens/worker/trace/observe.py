@@ -13,6 +13,7 @@ import torch
 from metalens.protocol.values import Location
 from metalens.worker.load.unknown import UnknownBase, UnknownError, contains_unknown
 from metalens.worker.trace.facts import Built, ModuleCall, Origin
+from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.recover import NOTHING
 from metalens.worker.trace.tracer import Tracer
 
@@ -132,8 +133,11 @@ class Observer:
             try:
                 constructor(module, *args, **kwargs)
             except BaseException as error:
+                ended = _limited(error)
                 if seen is not None and outermost:
-                    seen.ended = error
+                    seen.ended = ended
+                if ended is not error:
+                    raise ended from error
                 raise
             finally:
                 observer.tracer.strict -= 1
@@ -160,6 +164,10 @@ class Observer:
         tracer.strict += 1
         try:
             output = self._call(module, *args, **kwargs)
+        except SystemExit as error:
+            if seen is not None and first:
+                seen.ended = _limited(error)
+            raise _limited(error) from error
         except BaseException as error:
             if seen is not None and first:
                 seen.ended = error
@@ -202,6 +210,11 @@ class Observer:
 def _is_element(modules: list[ModuleCall]) -> bool:
     """Whether torch's own Sequential made the innermost call, where no expression of the user's stands."""
     return len(modules) > 1 and type(modules[-2].module).forward is torch.nn.Sequential.forward
+
+
+def _limited(error: BaseException) -> BaseException:
+    """The error; but a module that ends its script shall not end the rehearsal of the others."""
+    return Limit("its code ends the interpreter") if isinstance(error, SystemExit) else error
 
 
 @functools.lru_cache(maxsize=None)

@@ -339,8 +339,10 @@ class Tracer:
     def _skip(self, pure: bool) -> bool:
         """An instrumented statement failed: whether the error must go on its way."""
         error = sys.exc_info()[1]
-        if self.strict or error is None or isinstance(error, RecursionError):
+        if self.strict or error is None:
             return True
+        if isinstance(error, RecursionError) and sys._getframe(2).f_code.co_name != "<module>":
+            return True  # where it is met first, there is no room for what skipping takes
         if not isinstance(error, (UnknownError, Limit)):
             self.on_failure(error)
         # A name that does not exist stops its statement before that has changed anything.
@@ -357,6 +359,8 @@ def _unknowns(structure: Any) -> Any:
 
 
 def _first_line(error: BaseException) -> str:
+    if isinstance(error, (UnknownError, Limit)):
+        return str(error)[:100]
     text = traceback.format_exception_only(type(error), error)[-1].strip()
     return text[:100]
 
