@@ -11,9 +11,11 @@ import sys
 import types
 from typing import Any, Callable, Optional, Sequence
 
-from metalens.worker.load import conveniences, vision
+from metalens.worker.load import conveniences, data_files, distributed, gym, vision
 from metalens.worker.load.sources import Sources
 from metalens.worker.load.unknown import Unknown
+
+STAND_IN = True
 
 # `run_text(text, file, namespace)` executes a workspace file's text; the rehearsal supplies it.
 Execute = Callable[[str, str, "dict[str, Any]"], None]
@@ -76,7 +78,14 @@ class StandIn(types.ModuleType):
 
 
 def _known(name: str) -> Optional[dict[str, Any]]:
-    return conveniences.module(name) or vision.module(name)
+    for source in _SOURCES:
+        found = source(name)
+        if found is not None:
+            return found
+    return None
+
+
+_SOURCES = (conveniences.module, vision.module, gym.module, data_files.module, distributed.module)
 
 
 class MissingFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -117,6 +126,18 @@ class MissingFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def exec_module(self, module: types.ModuleType) -> None:
         """Nothing to run; what is known of it is put in."""
         module.__dict__.update(_known(module.__name__) or {})
+
+
+class ReplacingFinder(MissingFinder):
+    """First on the meta path: parts of torch that are for many processes stand in for themselves."""
+
+    def find_spec(
+        self, name: str, path: Optional[Sequence[str]] = None, target: Optional[types.ModuleType] = None
+    ) -> Optional[importlib.machinery.ModuleSpec]:
+        """A stand-in's spec for such a part, if workspace code asks for it."""
+        if not distributed.replaces(name) or not self._asked_by_workspace():
+            return None
+        return importlib.machinery.ModuleSpec(name, self, is_package=True)
 
 
 _NEVER = frozenset(getattr(sys, "stdlib_module_names", sys.builtin_module_names)) | {"torch", "metalens"}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import types
 from typing import Any, NoReturn
 
+STAND_IN = True
+
 
 class UnknownError(Exception):
     """Something needed the truth, length, text or parts of a value that is not known."""

@@ -6,7 +6,10 @@ from typing import Any, Callable, Optional, Sequence
 
 import torch
 
+from metalens.worker.load.inventions import invented
 from metalens.worker.load.unknown import Unknown, UnknownError
+
+STAND_IN = True
 
 # name: channels, height, width, classes (0: no class label)
 DATASETS: dict[str, tuple[int, int, int, int]] = {
@@ -31,10 +34,15 @@ DATASETS: dict[str, tuple[int, int, int, int]] = {
 }
 
 
-class Picture:
-    """Stands for a PIL image of a size (width, height)."""
+# Their images or classes are what somebody's folder holds.
+_VARYING = {"ImageNet", "ImageFolder", "LSUN", "Food101", "Flowers102", "OxfordIIITPet"}
 
-    def __init__(self, width: int, height: int, channels: int = 3) -> None:
+
+class Picture:
+    """Stands for a PIL image of a size (width, height); `made_up` tells that nobody knows its size."""
+
+    def __init__(self, width: int, height: int, channels: int = 3, made_up: bool = False) -> None:
+        self.made_up = made_up
         self.size = (width, height)
         self.width, self.height = width, height
         self.channels = channels
@@ -42,7 +50,7 @@ class Picture:
 
     def convert(self, mode: str = "RGB", *args: Any, **kwargs: Any) -> Picture:
         """The picture in another mode."""
-        return Picture(*self.size, {"L": 1, "1": 1, "RGB": 3, "RGBA": 4}.get(mode, 3))
+        return Picture(*self.size, channels={"L": 1, "1": 1, "RGB": 3, "RGBA": 4}.get(mode, 3), made_up=self.made_up)
 
     def resize(self, size: Sequence[int], *args: Any, **kwargs: Any) -> Picture:
         """The picture in another size (width, height)."""
@@ -57,13 +65,18 @@ class Picture:
         return self
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        import numpy  # only a user who has numpy comes here
-
+        self._tell()
+        numpy = sys.modules["numpy"]  # which called this
         shape = (self.height, self.width) if self.channels == 1 else (self.height, self.width, self.channels)
         return numpy.zeros(shape, dtype or numpy.uint8)
 
+    def _tell(self) -> None:
+        if self.made_up:
+            invented("the sizes of images that are not here")
+
     def tensor(self, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         """Channels, height, width."""
+        self._tell()
         return torch.empty((self.channels, self.height, self.width), dtype=dtype, device="meta")
 
 
@@ -71,21 +84,33 @@ class KnownDataset(torch.utils.data.Dataset):  # type: ignore[type-arg, misc]
     """A dataset of torchvision by its name: items have its shape and went through the user's transforms."""
 
     shape = (3, 224, 224, 10)
+    made_up = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         calls = [part for part in args if callable(part)]
         self.transform = kwargs.get("transform", calls[0] if calls else None)
         self.target_transform = kwargs.get("target_transform")
-        self.classes = [str(index) for index in range(self.shape[3])]
         self.imgs = self.samples = [(f"{index}.png", 0) for index in range(256)]
         self.targets = [0] * 256
+
+    @property
+    def classes(self) -> list[str]:
+        """The names of its classes."""
+        if self.made_up:
+            invented("the classes of a folder that is not here")
+        return [str(index) for index in range(self.shape[3])]
+
+    @property
+    def class_to_idx(self) -> dict[str, int]:
+        """The numbers of its classes."""
+        return {name: index for index, name in enumerate(self.classes)}
 
     def __len__(self) -> int:
         return 60000
 
     def __getitem__(self, index: int) -> Any:
         channels, height, width, classes = self.shape
-        image: Any = Picture(width, height, channels)
+        image: Any = Picture(width, height, channels, self.made_up)
         if self.transform is not None:
             image = self.transform(image)
         target: Any = int(index) % classes if classes else torch.zeros(40, dtype=torch.int64)
@@ -98,7 +123,23 @@ def dataset(name: str) -> Any:
     """The stand-in class of a torchvision dataset; Unknown for a name that is not known."""
     if name not in DATASETS:
         return Unknown(f"torchvision.datasets.{name}")
-    return type(name, (KnownDataset,), {"shape": DATASETS[name]})
+    if name == "FakeData":
+        return FakeData
+    return type(name, (KnownDataset,), {"shape": DATASETS[name], "made_up": name in _VARYING})
+
+
+class FakeData(KnownDataset):
+    """Images of the size that was asked for."""
+
+    def __init__(
+        self, size: int = 1000, image_size: Any = (3, 224, 224), num_classes: int = 10, **options: Any
+    ) -> None:
+        self.shape = (*(int(part) for part in image_size), int(num_classes))  # type: ignore[assignment]
+        self._size = size
+        super().__init__(**options)
+
+    def __len__(self) -> int:
+        return self._size
 
 
 # ---------------------------------------------------------------- transforms
@@ -110,9 +151,9 @@ def _pair(size: Any) -> Optional[tuple[int, int]]:
     return None
 
 
-def _sized(image: Any, height: int, width: int) -> Any:
+def _sized(image: Any, height: int, width: int, made_up: bool = False) -> Any:
     if isinstance(image, Picture):
-        return Picture(width, height, image.channels)
+        return Picture(width, height, image.channels, made_up)
     if isinstance(image, torch.Tensor):
         return image.new_empty((*image.shape[:-2], height, width))
     raise UnknownError("an image is not known")
@@ -133,9 +174,10 @@ def _resize(size: Any, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
             return _sized(image, *wanted)
         edge = int(size[0] if isinstance(size, (list, tuple)) else size)
         height, width = _extent(image)
+        made_up = isinstance(image, Picture) and image.made_up
         if height <= width:
-            return _sized(image, edge, int(edge * width / height))
-        return _sized(image, int(edge * height / width), edge)
+            return _sized(image, edge, int(edge * width / height), made_up)
+        return _sized(image, int(edge * height / width), edge, made_up)
 
     return apply
 
@@ -151,7 +193,8 @@ def _pad(padding: Any, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
 
     def apply(image: Any) -> Any:
         height, width = _extent(image)
-        return _sized(image, height + parts[1] + parts[3], width + parts[0] + parts[2])
+        made_up = isinstance(image, Picture) and image.made_up
+        return _sized(image, height + parts[1] + parts[3], width + parts[0] + parts[2], made_up)
 
     return apply
 
@@ -167,7 +210,7 @@ def _pil_to_tensor(*args: Any) -> Callable[[Any], Any]:
 def _grayscale(num_output_channels: int = 1, *args: Any) -> Callable[[Any], Any]:
     def apply(image: Any) -> Any:
         if isinstance(image, Picture):
-            return Picture(*image.size, num_output_channels)
+            return Picture(*image.size, num_output_channels, image.made_up)
         return image.new_empty((*image.shape[:-3], num_output_channels, *image.shape[-2:]))
 
     return apply
@@ -241,7 +284,13 @@ def module(name: str) -> Optional[dict[str, Any]]:
     if name == "torchvision.datasets":
         return {key: dataset(key) for key in DATASETS}
     if name == "PIL.Image":
-        return {"open": lambda *args, **kwargs: Picture(500, 375), "BICUBIC": 3, "BILINEAR": 2, "NEAREST": 0, "LANCZOS": 1}
+        return {
+            "open": lambda *args, **kwargs: Picture(500, 375, made_up=True),
+            "BICUBIC": 3,
+            "BILINEAR": 2,
+            "NEAREST": 0,
+            "LANCZOS": 1,
+        }
     if name == "torchvision.utils":
         return {"save_image": lambda *args, **kwargs: None, "make_grid": _grid}
     return None

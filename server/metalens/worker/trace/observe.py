@@ -161,6 +161,7 @@ class Observer:
             seen.called, seen.done = record, True
             seen.call_source = "parent" if tracer.modules and self.call_source != "probe" else self.call_source
         tracer.modules.append(record)
+        tracer.called += 1
         tracer.strict += 1
         try:
             output = self._call(module, *args, **kwargs)

@@ -13,7 +13,8 @@ from typing import Any, Callable
 import torch
 
 from metalens.protocol.messages import Caller
-from metalens.worker.load.finder import MissingFinder, WorkspaceFinder
+from metalens.worker.load import inventions
+from metalens.worker.load.finder import MissingFinder, ReplacingFinder, WorkspaceFinder
 from metalens.worker.load.instrument import Table, instrument, is_training_loop
 from metalens.worker.load.snippets import identifiers, programs
 from metalens.worker.load.slicing import slice_script, workspace_names
@@ -39,7 +40,9 @@ class Stage:
             if folder not in sys.path:
                 sys.path.insert(min(len(import_paths), len(sys.path)), folder)
         sys.path[:0] = [folder for folder in import_paths if folder not in sys.path[: len(import_paths)]]
+        inventions.listen(tracer.invent)
         sys.meta_path.insert(0, WorkspaceFinder(sources, self._import_text))
+        sys.meta_path.insert(0, ReplacingFinder(sources))
         sys.meta_path.append(self.missing)
 
     def rehearse(self, caller: Caller, enough: Callable[[], bool]) -> None:

@@ -76,9 +76,9 @@ class Tracer:
 
     `strict` counts the module constructors and calls under way: inside them nothing is mended. `mended` says why
     shapes of this run are no proof (a statement was skipped, a value was invented), or is empty. `cut` tells that a
-    loop ended early, so that what it gathered is shorter than it would be. `fixed` is set while a probed contradiction
-    is reported, see Failure. `building` counts the constructors under way: what fails there is not recovered, because
-    sizes of layers may hang on it.
+    loop ended early, so that what it gathered is shorter than it would be. `called` counts calls of modules.
+    `fixed` is set while a probed contradiction is reported, see Failure. `building` counts the constructors under way:
+    what fails there is not recovered, because sizes of layers may hang on it.
     """
 
     def __init__(self) -> None:
@@ -90,6 +90,7 @@ class Tracer:
         self.building = 0
         self.mended = ""
         self.cut = False
+        self.called = 0
         self.fixed = False
         self.raised: dict[int, Raised] = {}
         self.under_way: dict[int, tuple[ModuleCall, ...]] = {}
@@ -266,7 +267,7 @@ class Tracer:
 
     def _takes_unknown(self, function: Any) -> bool:
         """Whether a call may be made although an argument is not known: only the workspace's own functions."""
-        if isinstance(function, Unknown):
+        if isinstance(function, Unknown) or getattr(function, "takes_unknown", False) is True:
             return True
         if isinstance(function, type):
             return not issubclass(function, torch.nn.Module) and self._is_own(function.__init__)
@@ -321,7 +322,7 @@ class Tracer:
         self.facts.alive.append(value)
 
     def _rounds(self, items: Any, most: int, structure: Any) -> Iterator[Any]:
-        source, index = iter(items), 0
+        source, index, called = iter(items), 0, self.called
         while True:
             try:
                 item = next(source)
@@ -332,6 +333,10 @@ class Tracer:
                 return
             if index >= most:
                 self.cut = True
+                if most == 1 and index == 1 and isinstance(items, range) and self.called == called:
+                    # A loop that gathers something before it trains: its last round trains.
+                    self.mended = self.mended or "most rounds of a loop were left out"
+                    yield items[-1]
                 return
             index += 1
             yield item

@@ -15,7 +15,10 @@ import torch
 
 from metalens.worker.load.unknown import Unknown, UnknownError
 from metalens.worker.trace.hybrid import to_meta
+from metalens.worker.trace.parallel import patches as parallel_patches
+from metalens.worker.trace.stores import patches as store_patches
 
+STAND_IN = True
 Module = torch.nn.Module
 _Patch = tuple[Any, str, Any]
 _RAW = 1 << 20  # elements of a data file that is not here
@@ -131,7 +134,7 @@ def _torch_patches() -> list[_Patch]:
             patches.append((optimizer, "step", _step))
     for name in ("clip_grad_norm_", "clip_grad_value_"):
         patches.append((torch.nn.utils, name, lambda *args, **kwargs: torch.zeros(())))
-    return patches
+    return [*patches, *parallel_patches(), *store_patches()]
 
 
 def _step(optimizer: Any, closure: Optional[Callable[[], Any]] = None) -> Any:

@@ -1,0 +1,259 @@
+"""Environments that show zeros of the right shape, and the base of what wraps them.
+
+Results come in the way of the generation that the caller speaks: `observation, information` and five parts of a step,
+or, with `gym`, what its statement unpacks.
+"""
+
+from __future__ import annotations
+
+import dis
+import importlib
+import sys
+from typing import Any, ClassVar, Optional
+
+from metalens.worker.load import arrays, environments, spaces
+from metalens.worker.load.unknown import Unknown
+
+STAND_IN = True
+_EPISODE = 8
+_MEANINGS = "NOOP FIRE UP RIGHT LEFT DOWN UPRIGHT UPLEFT DOWNRIGHT DOWNLEFT".split()
+_MEANINGS += [f"{name}FIRE" for name in _MEANINGS[2:]]
+_FEW = {3: ["NOOP", "UP", "DOWN"], 4: ["NOOP", "FIRE", "RIGHT", "LEFT"]}
+_registered: dict[str, Any] = {}
+
+
+# ---------------------------------------------------------------- generations
+
+
+def _unpacked() -> tuple[Optional[int], bool]:
+    """How many values the user's statement unpacks from the call under way, and whether it speaks of old `gym`.
+
+    Stand-ins among themselves speak the new way.
+    """
+    frame: Any = sys._getframe(3)
+    while frame is not None:
+        if frame.f_globals.get("STAND_IN"):
+            return 5, False
+        if not str(frame.f_globals.get("__name__", "")).startswith("metalens."):
+            after = [part for part in dis.get_instructions(frame.f_code) if part.offset > frame.f_lasti]
+            after = [part for part in after[:4] if part.opname not in ("CACHE", "POP_BLOCK", "NOP")]
+            if after and after[0].opname != "RETURN_VALUE":
+                count = after[0].argval if after[0].opname == "UNPACK_SEQUENCE" else None
+                names = {getattr(value, "__name__", "") for value in list(frame.f_globals.values())}
+                return count, "gym" in names and "gymnasium" not in names
+        frame = frame.f_back
+    return None, False
+
+
+def stepped(result: tuple[Any, ...]) -> Any:
+    """The four or five parts of a step, as the caller wants them."""
+    count, old = _unpacked()
+    five = result if len(result) == 5 else (*result[:3], result[2], result[3])
+    if count == 4 or (old and count != 5):
+        return five[0], five[1], five[2], five[4]
+    return five
+
+
+def started(observation: Any, information: Any) -> Any:
+    """What a start gives, as the caller wants it."""
+    count, old = _unpacked()
+    return observation if old and count != 2 else (observation, information)
+
+
+def _pair(result: Any) -> tuple[Any, Any]:
+    if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], dict):
+        return result
+    return result, {}
+
+
+# ---------------------------------------------------------------- environments
+
+
+class Env:
+    """The base of all environments."""
+
+    metadata: ClassVar[dict[str, Any]] = {}
+    render_mode: Any = None
+    reward_range = (-float("inf"), float("inf"))
+
+    def __class_getitem__(cls, item: Any) -> type:
+        return cls
+
+    @property
+    def unwrapped(self) -> Any:
+        """The environment inside of all wrappers."""
+        return self
+
+    @property
+    def np_random(self) -> Any:
+        """Random numbers."""
+        numpy = arrays.numpy()
+
+        return numpy.random.default_rng(0)
+
+    @property
+    def spec(self) -> Any:
+        """What was registered is not known."""
+        return Unknown("the specification of an environment")
+
+    def reset(self, *args: Any, **kwargs: Any) -> Any:
+        """Start again."""
+        return None
+
+    def step(self, action: Any) -> Any:
+        """Do something."""
+        raise NotImplementedError
+
+    def seed(self, seed: Any = None) -> list[Any]:
+        """Nothing is random."""
+        return [seed]
+
+    def render(self, *args: Any, **kwargs: Any) -> Any:
+        """A picture is not known."""
+        return Unknown("a rendered frame")
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *exc: Any) -> None:
+        return None
+
+
+class _Console:
+    """What a game's console tells."""
+
+    def lives(self) -> int:
+        """A game without lives."""
+        return 0
+
+
+class KnownEnv(Env):
+    """An environment whose spaces are known."""
+
+    def __init__(self, known: environments.Known, shape: Any = None) -> None:
+        self.observation_space, self.action_space = _spaces(known, shape)
+        self.ale = _Console()
+        self._left = _EPISODE
+
+    def get_action_meanings(self) -> list[str]:
+        """The names of the actions of a game."""
+        count = int(self.action_space.n)
+        return _FEW.get(count, _MEANINGS[:count])
+
+    def reset(self, *args: Any, **kwargs: Any) -> Any:
+        """Zeros."""
+        self._left = _EPISODE
+        return started(self.observation_space.sample(), {})
+
+    def step(self, action: Any) -> Any:
+        """Zeros; episodes are short."""
+        self._left -= 1
+        return stepped((self.observation_space.sample(), 0.0, self._left <= 0, False, {}))
+
+
+def _spaces(known: environments.Known, shape: Any = None) -> tuple[Any, Any]:
+    numpy = arrays.numpy()
+
+    seen: Any
+    if isinstance(known.observation, int):
+        seen = spaces.Discrete(known.observation)
+    elif known.pixels:
+        seen = spaces.Box(0, 255, shape or known.observation, numpy.uint8)
+    else:
+        seen = spaces.Box(-numpy.inf, numpy.inf, known.observation)
+    if isinstance(known.actions, int):
+        return seen, spaces.Discrete(known.actions)
+    count, bound = known.actions
+    return seen, spaces.Box(-bound, bound, (count,))
+
+
+def make(id: Any = None, *args: Any, **kwargs: Any) -> Any:
+    """The environment with this id: one that the user registered, or one that is known."""
+    entry = _registered.get(id) if isinstance(id, str) else None
+    if entry is not None:
+        if isinstance(entry, str):
+            module, _, name = entry.partition(":")
+            entry = getattr(importlib.import_module(module), name)
+        return entry(**{key: value for key, value in kwargs.items() if key != "max_episode_steps"})
+    known = environments.known(id) if isinstance(id, str) else None
+    return KnownEnv(known) if known is not None else Unknown("an environment that is not installed")
+
+
+def register(id: Any = None, entry_point: Any = None, *args: Any, **kwargs: Any) -> None:
+    """Remember a class of the user's."""
+    if isinstance(id, str) and entry_point is not None:
+        _registered[id] = entry_point
+
+
+# ---------------------------------------------------------------- wrappers
+
+
+class Wrapper(Env):
+    """An environment in another; what it does not have itself it has from there."""
+
+    takes_unknown = True
+
+    def __init__(self, env: Any = None, *args: Any, **kwargs: Any) -> None:
+        self.env = env
+
+    __init__.takes_unknown = True  # type: ignore[attr-defined]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or name == "env":
+            raise AttributeError(name)
+        return getattr(self.env, name)
+
+    @property
+    def unwrapped(self) -> Any:
+        """The environment inside of all wrappers."""
+        return self.env.unwrapped
+
+    @property
+    def spec(self) -> Any:
+        """As inside."""
+        return self.env.spec
+
+    def reset(self, *args: Any, **kwargs: Any) -> Any:
+        """Start the inner one; show what this one shows."""
+        observation, information = _pair(self.env.reset(*args, **kwargs))
+        return started(self._shown(observation), information)
+
+    def step(self, action: Any) -> Any:
+        """A step of the inner one."""
+        result = self.env.step(self._done(action))
+        if isinstance(result, Unknown):
+            return result
+        return stepped((self._shown(result[0]), self._valued(result[1]), *result[2:]))
+
+    def _shown(self, observation: Any) -> Any:
+        return observation
+
+    def _done(self, action: Any) -> Any:
+        return action
+
+    def _valued(self, reward: Any) -> Any:
+        return reward
+
+
+class ObservationWrapper(Wrapper):
+    """Changes what is shown, by the user's `observation`."""
+
+    def _shown(self, observation: Any) -> Any:
+        return self.observation(observation)
+
+
+class ActionWrapper(Wrapper):
+    """Changes what is done, by the user's `action`."""
+
+    def _done(self, action: Any) -> Any:
+        return self.action(action)
+
+
+class RewardWrapper(Wrapper):
+    """Changes what is gained, by the user's `reward`."""
+
+    def _valued(self, reward: Any) -> Any:
+        return self.reward(reward)
