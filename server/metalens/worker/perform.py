@@ -18,6 +18,7 @@ from metalens.worker.trace.alone import Alone, build_alone, run_alike, run_alone
 from metalens.worker.trace.deadline import TOO_LONG, OutOfTime, deadline
 from metalens.worker.trace.facts import Failure
 from metalens.worker.trace.failures import failure_of
+from metalens.worker.trace.following import Following
 from metalens.worker.trace.hybrid import Hybrid, Limit
 from metalens.worker.trace.observe import Observer
 from metalens.worker.trace.rehearse import Stage
@@ -77,7 +78,7 @@ def perform(run: Run) -> Report:
 
     tracer.on_failure = failed
     tracer.recovery.confirm = confirmed
-    with torch.no_grad(), Hybrid(tracer.taint, tracer.torch_error, suspicion), world(), observer:
+    with torch.no_grad(), Following(tracer, suspicion), world(), observer:
         stage = Stage(run.root, run.import_paths, sources, tracer)
         for index, caller in enumerate(run.callers):
             share = _share(run, index, time.perf_counter() - started)
@@ -169,5 +170,8 @@ def _explain(
             return
         built = [seen for seen in observer.seen if collect.is_of(seen, file, qualname) and seen.done][-1:]
     for seen in built[:1]:
-        may_judge = not seen.assumed and not seen.mended
-        probed[id(seen.built.module)] = run_alone(seen, observer, may_judge=may_judge)
+        # A model that was built but not called shows its parts together better than each is shown by itself.
+        for item in (seen.root, seen):
+            if item is not None and item.done and item.called is None:
+                may_judge = not item.assumed and not item.mended
+                probed[id(item.built.module)] = run_alone(item, observer, may_judge=may_judge)

@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Optional
 
 import torch
 
+from metalens.protocol.values import Location, Position, Range
 from metalens.worker.judge import torchkind
 from metalens.worker.judge.lineage import FACTORIES, RESHAPES, TURNS, operation_of
 from metalens.worker.trace.facts import Facts, Origin
@@ -20,6 +21,7 @@ Place = tuple[int, int]
 """A tensor (by its id) and one of its dimensions."""
 
 _MOST = 4000
+_NOWHERE = Location("", Range(Position(0, 0), Position(0, 0)))
 # Sizes of these come from several dimensions or from numbers.
 _MIXING = frozenset(
     "matmul mm bmm mv einsum tensordot baddbmm addmm addbmm pixelshuffle pixelunshuffle pixel_shuffle pixel_unshuffle"  # noqa: SIM905
@@ -55,18 +57,25 @@ def descent_of(facts: Facts, starts: Iterable[tuple[Any, int]], leaked: bool) ->
         if place in passed or place in declared:
             continue
         doubtful = doubtful or dim in facts.recovered.get(id(tensor), ())
-        origin = facts.origin_of(tensor)
+        origin = facts.origin_of(tensor) or _followed(facts, tensor)
         if origin is not None and _is_declared(origin.module, tensor, dim):
             declared[place] = origin.module
             continue
         passed.add(place)
         if origin is None:
             continue
-        # A number that was read from a doubtful shape may be in here.
-        doubtful = doubtful or (leaked and operation_of(origin) in _FROM_NUMBERS)
-        waiting += _sources(origin, tensor, dim)
+        sources = _sources(origin, tensor, dim)
+        waiting += sources
+        # A number that was read from a doubtful shape may be in here, unless the size just stayed what it was.
+        stayed = len(sources) == 1 and sources[0][0].shape[sources[0][1]] == tensor.shape[dim]
+        doubtful = doubtful or (leaked and not stayed and operation_of(origin) in _FROM_NUMBERS)
     layers = tuple({id(layer): layer for layer in declared.values()}.values())
     return Descent(frozenset(passed), frozenset(declared), layers, doubtful or len(passed) >= _MOST)
+
+
+def _followed(facts: Facts, tensor: Any) -> Optional[Origin]:
+    function, inputs = facts.followed.get(id(tensor), (None, ()))
+    return Origin(_NOWHERE, function, None, inputs) if inputs else None
 
 
 def _is_declared(module: Any, tensor: Any, dim: int) -> bool:
@@ -92,6 +101,8 @@ def _sources(origin: Origin, tensor: Any, dim: int) -> list[tuple[Any, int]]:
 def _places(name: str, origin: Origin, source: Any, tensor: Any, dim: int) -> Iterable[int]:
     every = range(source.dim())
     size = int(tensor.shape[dim])
+    if name in ("matmul", "bmm", "mm") and source.dim() == tensor.dim():
+        return _of_product(origin, source, dim)
     if name in _MIXING or (origin.module is not None and not torchkind.is_own(origin.module)):
         return every
     if name in RESHAPES or (source.dim() != tensor.dim() and source.numel() == tensor.numel()):
@@ -104,6 +115,15 @@ def _places(name: str, origin: Origin, source: Any, tensor: Any, dim: int) -> It
     if source.dim() == tensor.dim():
         return (dim,)
     return equal or every
+
+
+def _of_product(origin: Origin, source: Any, dim: int) -> tuple[int, ...]:
+    """Rows come from the left operand, columns from the right one, all others from both."""
+    rank = source.dim()
+    if dim < rank - 2:
+        return (dim,)
+    is_left = source is origin.inputs[0]
+    return (dim,) if is_left == (dim == rank - 2) or all(part is source for part in origin.inputs) else ()
 
 
 def _group(before: tuple[int, ...], after: tuple[int, ...], dim: int) -> range:

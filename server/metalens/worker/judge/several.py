@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Optional
@@ -21,6 +21,7 @@ from metalens.worker.judge.definitions import slot_of
 from metalens.worker.judge.descent import Descent, descent_of
 from metalens.worker.judge.judge import case_of, tell
 from metalens.worker.judge.rules import mistake_of
+from metalens.worker.judge.source import source_of
 from metalens.worker.trace.facts import Facts, Failure
 
 
@@ -43,7 +44,7 @@ def _finding(failure: Failure, facts: Facts, earlier: list[_Conflict]) -> Option
     case = case_of(failure, facts)
     if case is None:
         return None
-    if not facts.recovered:  # nothing went on after a mistake, so nothing can follow from one
+    if not facts.recovered and not facts.leaked:  # nothing went on after a mistake, so nothing can follow from one
         return tell(case)
     conflict = _conflict(case)
     follows = conflict.descent.doubtful or any(_same_cause(conflict, other) for other in earlier)
@@ -56,7 +57,7 @@ class _Conflict:
     """What disagrees: the sizes, if it is sizes, what they rest on, and the layer that wants one of them.
 
     `model` is the outermost module under way, `place` the expression that failed. `builders` are the constructor calls
-    that set the sizes, each with the layers that it made. `written` tells that both sizes stand as plain numbers there.
+    that set the sizes, each with the layers that it made. `written` tells that no number behind them could be wrong.
     """
 
     model: Any
@@ -114,8 +115,17 @@ def _sides(mistake: Mistake) -> list[tuple[Any, int]]:
 def _everything(case: Case) -> list[tuple[Any, int]]:
     call = case.call
     given = (*call.args, *call.kwargs.values()) if call is not None and case.layer is not None else ()
+    if case.failure.function is None:
+        given = (*given, *_mentioned(case))
     tensors = [*case.tensors, *(part for part in given if hasattr(part, "dim") and hasattr(part, "shape"))]
     return [(tensor, dim) for tensor in tensors for dim in range(tensor.dim())]
+
+
+def _mentioned(case: Case) -> list[Any]:
+    """The values of the variables in the statement that failed."""
+    statement = source_of(case.facts, case.location.file).statement_at(case.location.range.start.line)
+    parts = ast.walk(statement) if statement is not None else ()
+    return [case.failure.names.get(part.id) for part in parts if isinstance(part, ast.Name)]
 
 
 def _same_cause(conflict: _Conflict, other: _Conflict) -> bool:
@@ -131,7 +141,7 @@ def _same_cause(conflict: _Conflict, other: _Conflict) -> bool:
         # One call in a loop or a factory made both layers; or the sizes of one layer are swapped.
         if place in other.builders and (equal or layers.isdisjoint(other.builders[place])):
             return True
-    if (conflict.written and other.written) or conflict.model is not other.model:
+    if conflict.written or other.written or conflict.model is not other.model:
         return False
     if conflict.sizes is None or other.sizes is None:
         return conflict.sizes is other.sizes
@@ -140,18 +150,20 @@ def _same_cause(conflict: _Conflict, other: _Conflict) -> bool:
 
 
 def _is_written(case: Case, mistake: Mistake) -> bool:
-    """Whether both sizes stand as plain numbers in constructor calls, so that no other number is behind them."""
-    layers = [(mistake.layer, mistake.argument)] if mistake.layer is not None else []
+    """Whether no number elsewhere can make both sizes agree: they are plain numbers, or made of the same names."""
+    wants = [(mistake.layer, mistake.argument)] if mistake.layer is not None else []
     for tensor, dim in _sides(mistake):
         layer = case.lineage(tensor, dim).layer
-        layers.append((layer, torchkind.output_argument(layer) if layer is not None else ""))
-    return all(_is_number(case.facts, layer, argument) for layer, argument in layers if layer is not None)
+        wants.append((layer, torchkind.output_argument(layer) if layer is not None else ""))
+    names = [_names(case.facts, layer, argument) for layer, argument in wants]
+    return len(names) > 1 and None not in names and all(found == names[0] for found in names)
 
 
-def _is_number(facts: Facts, layer: Any, argument: str) -> bool:
-    slot = slot_of(facts, layer, argument)
-    return slot is not None and slot.node is not None and not _names(slot.node)
-
-
-def _names(node: ast.expr) -> Sequence[ast.AST]:
-    return [part for part in ast.walk(node) if isinstance(part, (ast.Name, ast.Attribute, ast.Subscript, ast.Call))]
+def _names(facts: Facts, layer: Any, argument: str) -> Optional[frozenset[Any]]:
+    """The names in the expression of a constructor's argument, with the function around it; None if it is not seen."""
+    slot = slot_of(facts, layer, argument) if layer is not None else None
+    if slot is None or slot.node is None:
+        return None
+    parts = [part for part in ast.walk(slot.node) if isinstance(part, (ast.Name, ast.Subscript, ast.Call))]
+    scope = slot.source.function_at(slot.node.lineno - 1)
+    return frozenset((ast.unparse(part), scope) for part in parts)

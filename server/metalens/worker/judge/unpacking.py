@@ -45,6 +45,8 @@ def unpacking_of(failure: Failure, facts: Facts) -> Optional[Unpacking]:
 
 def innermost_locals(failure: Failure) -> dict[str, Any]:
     """The local variables of the innermost user frame at the moment of the failure; {} if they are not known."""
+    if failure.names:
+        return dict(failure.names)
     file = failure.frames[-1].location.file
     line = failure.frames[-1].location.range
     found: dict[str, Any] = {}

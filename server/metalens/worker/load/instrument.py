@@ -16,6 +16,7 @@ from typing import Any, Optional, Union
 
 from metalens.worker.load.catching import caught_lines
 from metalens.worker.load.ranges import Lines, Ranges
+from metalens.worker.load.syntax import count_of, is_broad, is_docstring, looks_like_module
 from metalens.worker.load.walking import bound_names, fields_of, nodes
 
 CALL, OPERATE, RECORD, AUGMENT = "__metalens_call__", "__metalens_operate__", "__metalens_record__", "__metalens_aug__"
@@ -27,7 +28,9 @@ SKIP, UNKNOWN, LOOP, ROUND, TEST, ERROR = (
     "__metalens_test__",
     "__metalens_error__",
 )
-ENTER = "__metalens_enter__"
+ENTER, INDEX, SLICE, UNPACK = "__metalens_enter__", "__metalens_index__", "__metalens_slice__", "__metalens_unpack__"
+
+_NUMBERED = (CALL, OPERATE, RECORD, INDEX)
 
 # These look at the frame that calls them, so they must stay where they are; the others are too plain to be recorded.
 _DIRECT = {"super", "locals", "globals", "vars", "dir", "eval", "exec", "__import__"}
@@ -166,9 +169,19 @@ class _Rewriter:
         if not isinstance(node.ctx, ast.Load):
             self._inside_target(node)
             return node
-        node.value = self.visit(node.value)
-        node.slice = self.visit(node.slice)
-        return self.record(node, node)
+        return self.hook(INDEX, node, self.visit(node.value), self._key(node.slice))
+
+    def _key(self, key: ast.expr) -> ast.expr:
+        """A subscript as an expression of its own."""
+        if isinstance(key, ast.Tuple):
+            key.elts = [self._key(part) for part in key.elts]
+            return key
+        if isinstance(key, ast.Slice):
+            at = _place(key)
+            parts = (key.lower, key.upper, key.step)
+            bounds = [self.flag(None, key) if part is None else self.visit(part) for part in parts]
+            return ast.Call(ast.Name(SLICE, _LOAD, **at), bounds, [], **at)
+        return self.visit(key)  # type: ignore[no-any-return]
 
     def _inside_target(self, node: Union[ast.Attribute, ast.Subscript]) -> None:
         if isinstance(node, ast.Subscript):
@@ -183,7 +196,11 @@ class _Rewriter:
 
     def visit_Assign(self, node: ast.Assign) -> ast.stmt:
         node.targets = [self.visit(target) for target in node.targets]
+        count = count_of(node.targets)
         node.value = self._named(node.value, node.targets)
+        if count:
+            target = node.targets[0]
+            node.value = self.hook(UNPACK, target, node.value, self.flag(count, target))
         return node
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt:
@@ -253,7 +270,7 @@ class _Rewriter:
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.stmt:
         before = self.strict
-        self.strict = _looks_like_module(node)
+        self.strict = looks_like_module(node)
         node.body = [self.visit(part) if isinstance(part, (*_FUNCTIONS, ast.ClassDef)) else part for part in node.body]
         self.strict = before
         return node
@@ -270,7 +287,7 @@ class _Rewriter:
         """The statements of a body, each of which may fail on its own."""
         result: list[ast.stmt] = []
         for index, statement in enumerate(body):
-            if isinstance(statement, _UNGUARDED) or (index == 0 and _is_docstring(statement)):
+            if isinstance(statement, _UNGUARDED) or (index == 0 and is_docstring(statement)):
                 result.append(statement)
             elif isinstance(statement, ast.ImportFrom) and statement.module == "__future__":
                 result.append(statement)
@@ -338,7 +355,7 @@ class _Rewriter:
             return statement
         if isinstance(statement, ast.Try):
             before = self.guarding
-            self.guarding = before and not any(_is_broad(handler) for handler in statement.handlers)
+            self.guarding = before and not any(is_broad(handler) for handler in statement.handlers)
             statement.body = self.guarded(statement.body)
             self.guarding = before
             for handler in statement.handlers:
@@ -360,7 +377,7 @@ def _place(node: Any) -> dict[str, Any]:
 
 
 def _hook_number(value: ast.expr) -> Optional[int]:
-    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in (CALL, OPERATE, RECORD):
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in _NUMBERED:
         return value.args[0].value  # type: ignore[attr-defined, no-any-return]
     return None
 
@@ -370,21 +387,6 @@ def _structure(target: ast.expr) -> ast.expr:
     if isinstance(target, (ast.Tuple, ast.List)) and not any(isinstance(part, ast.Starred) for part in target.elts):
         return ast.Tuple([_structure(part) for part in target.elts], _LOAD, **_place(target))
     return ast.Constant(0, **_place(target))
-
-
-def _is_broad(handler: ast.ExceptHandler) -> bool:
-    """Whether the user's own handler has something to say about failures, so that it must see them."""
-    return handler.type is None or ast.unparse(handler.type) not in ("KeyboardInterrupt", "SystemExit")
-
-
-def _is_docstring(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-
-
-def _looks_like_module(node: ast.ClassDef) -> bool:
-    if any(isinstance(part, ast.FunctionDef) and part.name == "forward" for part in node.body):
-        return True
-    return any(ast.unparse(base).split("[")[0].endswith("Module") for base in node.bases)
 
 
 def is_training_loop(loop: Union[ast.For, ast.While]) -> bool:

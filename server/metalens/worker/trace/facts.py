@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Mapping, Optional
 
 from metalens.protocol.values import Evidence, Location
 
@@ -60,7 +60,7 @@ class Failure:
     a failed unpacking or an assertion). `frames` are the user's frames, outermost first, never empty. `modules` are the
     module calls under way, outermost first. `grade` is the run's grade; `fixed` tells that the sizes in conflict were
     shown not to depend on any input or assumed value (only then may a `borrowed` run say something). `leaked` is what
-    the facts said of it at the time.
+    the facts said of it at the time, and `names` the variables of the innermost frame (forward may go on).
     """
 
     error: BaseException
@@ -75,6 +75,7 @@ class Failure:
     arguments: Optional[Evidence] = None
     inputs: Optional[Evidence] = None
     leaked: bool = False
+    names: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -82,7 +83,8 @@ class Facts:
     """Everything that a run remembers, by identity of live objects (nothing is freed while a run lasts).
 
     `recovered` are the tensors that stand in for the output of an operation that failed, with the dimensions that the
-    mistake leaves in doubt; `leaked` tells that sizes were read as numbers after such a doubt arose.
+    mistake leaves in doubt; `leaked` tells that sizes were read as numbers after such a doubt arose. `followed` are the
+    operations since then that no expression of the user's shows, by the tensors that they gave.
     """
 
     built: dict[int, Built] = field(default_factory=dict)
@@ -91,6 +93,7 @@ class Facts:
     sources: dict[str, str] = field(default_factory=dict)
     alive: list[Any] = field(default_factory=list)
     recovered: dict[int, frozenset[int]] = field(default_factory=dict)
+    followed: dict[int, tuple[Any, tuple[Any, ...]]] = field(default_factory=dict)
     leaked: bool = False
 
     def built_of(self, module: Any) -> Optional[Built]:

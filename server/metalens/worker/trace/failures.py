@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any, Optional
 
@@ -16,10 +17,14 @@ from metalens.worker.trace.observe import Observer, class_file
 from metalens.worker.trace.tracer import Tracer
 
 
+# The text of an error that one of our objects brought about: no mistake of the user's.
+_SPEAKS_OF_US = re.compile(r"metalens|\bUnknown\b|StandIn|MadeUp")
+
+
 def failure_of(error: BaseException, tracer: Tracer, observer: Observer) -> Optional[Failure]:
     """The failure behind an error; None if no workspace code was involved or a stand-in had a hand in it."""
     frames = _frames(error, tracer)
-    if not frames or _passes_stand_in(error, tracer):
+    if not frames or _passes_stand_in(error, tracer) or _SPEAKS_OF_US.search(str(error)):
         return None
     raised = tracer.raised.get(id(error))
     modules = tracer.under_way.get(id(error), ())
@@ -42,8 +47,9 @@ def failure_of(error: BaseException, tracer: Tracer, observer: Observer) -> Opti
         model=type(root.module).__qualname__ if root else _class_in(frames),
         fixed=tracer.fixed,
         arguments=arguments_evidence(seen) if seen else None,
-        inputs=_inputs_evidence(root) if root else None,
+        inputs=_inputs_evidence(root, "probe" if tracer.fixed else "call site") if root else None,
         leaked=tracer.facts.leaked,
+        names=_names(error, tracer),
     )
 
 
@@ -54,8 +60,9 @@ def arguments_evidence(seen: Any) -> Evidence:
     return Evidence(text, seen.source, built.location if seen.source in ("call site", "parent") else None)
 
 
-def _inputs_evidence(call: ModuleCall) -> Evidence:
-    return Evidence(describe.inputs_text(call.module, call.args, call.kwargs), "call site", call.location)
+def _inputs_evidence(call: ModuleCall, source: str) -> Evidence:
+    place = None if source == "probe" else call.location
+    return Evidence(describe.inputs_text(call.module, call.args, call.kwargs), source, place)
 
 
 def _root(modules: tuple[ModuleCall, ...], observer: Observer) -> Optional[ModuleCall]:
@@ -109,6 +116,14 @@ def _frames(error: BaseException, tracer: Tracer) -> tuple[Frame, ...]:
             frames.append(Frame(location, name, cls))
         trace = trace.tb_next
     return tuple(frames)
+
+
+def _names(error: BaseException, tracer: Tracer) -> dict[str, Any]:
+    trace, found = error.__traceback__, None
+    while trace is not None:
+        found = trace.tb_frame if trace.tb_frame.f_code.co_filename in tracer.files else found
+        trace = trace.tb_next
+    return dict(found.f_locals) if found is not None else {}
 
 
 def _place(trace: Any, file: str, notes: list[Location], tracer: Tracer) -> Location:

@@ -39,6 +39,14 @@ def guess_of_function(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) 
     return None
 
 
+def guess_of_values(values: Any, count: int) -> Guesses:
+    """So many of the values that were to be unpacked: sizes or tensors, made up where there are too few."""
+    parts: list[Any] = [same(part, all_of(part)) if isinstance(part, Tensor) else part for part in values[:count]]
+    if not all(isinstance(part, (Guess, int)) for part in parts):
+        return None
+    return tuple(parts + [parts[-1] if isinstance(parts[-1], Guess) else 1] * (count - len(parts))) if parts else None
+
+
 def _functional_linear(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Guess:
     bound = _bound(("input", "weight", "bias"), args, kwargs)
     weight = bound["weight"]
@@ -159,6 +167,20 @@ def _split(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[tuple[Gues
     return tuple(Guess(piece, frozenset((dim,)), x.dtype) for piece in pieces)
 
 
+def _item(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Guess]:
+    """Keys that a tensor is too small for point to its first items, and those that it lacks a dimension for are gone."""
+    x, keys = args[0], args[1] if isinstance(args[1], tuple) else (args[1],)
+    if not all(isinstance(key, (int, slice, type(None), type(...))) for key in keys):
+        return None
+    counted = [key for key in keys if key is not None and key is not ...]
+    lost = len(counted) - x.dim()
+    kept: list[Any] = list(keys)
+    while lost > 0 and kept:
+        lost -= kept.pop() not in (None, ...)
+    kept = [0 if isinstance(key, int) and not isinstance(key, bool) else key for key in kept]
+    return same(x[tuple(kept)], all_of(x) if len(counted) > x.dim() else frozenset())
+
+
 def _kept(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Guess:
     return same(args[0], frozenset())
 
@@ -182,6 +204,7 @@ _Rule = Callable[["tuple[Any, ...]", "dict[str, Any]"], Guesses]
 _FUNCTIONS: dict[str, _Rule] = {
     "linear": _functional_linear,
     "einsum": _einsum,
+    "getitem": _item,
     "stack": _stack,
     "view_as": _view_as,
     "reshape_as": _view_as,

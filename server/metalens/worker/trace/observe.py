@@ -27,7 +27,7 @@ class Seen:
 
     `source` is `call site`, `parent`, `default` or `invented`; `assumed` tells that the arguments, or those of a parent,
     were made up or wait for real ones. `mended` are the tracer's reasons at the time of building and of
-    the call. `ended` is the error that ended its constructor or its first call.
+    the call. `root` is the outermost model under construction then. `ended` is the error that ended its constructor or its first call.
     """
 
     built: Built
@@ -35,6 +35,7 @@ class Seen:
     source: str
     mended: str
     assumed: bool = False
+    root: Optional[Seen] = None
     done: bool = False
     ended: Optional[BaseException] = None
     called: Optional[ModuleCall] = None
@@ -66,6 +67,7 @@ class Observer:
     call_source: str = "call site"
     build_source: str = "call site"
     assumed: bool = False
+    building: list[Seen] = field(default_factory=list)
 
     def __enter__(self) -> Observer:
         self._call = Module.__call__
@@ -109,7 +111,8 @@ class Observer:
         if file is not None and self.is_workspace(file):
             parent = tracer.strict > 0
             source = "parent" if parent else self.build_source
-            seen = Seen(built, file, source, tracer.mended, self.assumed)
+            root = self.building[0] if self.building else None
+            seen = Seen(built, file, source, tracer.mended, self.assumed, root)
             # A class without a constructor of its own is built as soon as it exists.
             seen.done = _constructor_owner(cls) is None
             self.seen.append(seen)
@@ -130,6 +133,8 @@ class Observer:
             observer.tracer.strict += 1
             observer.tracer.building += 1
             seen = observer.by_id.get(id(module))
+            if seen is not None:
+                observer.building.append(seen)
             try:
                 constructor(module, *args, **kwargs)
             except BaseException as error:
@@ -142,6 +147,8 @@ class Observer:
             finally:
                 observer.tracer.strict -= 1
                 observer.tracer.building -= 1
+                if seen is not None:
+                    observer.building.pop()
             if seen is not None and (outermost or _constructor_owner(type(module)) is cls):
                 seen.done = True
 

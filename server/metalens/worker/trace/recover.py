@@ -9,10 +9,11 @@ import torch
 
 from metalens.worker.load.unknown import UnknownError
 from metalens.worker.trace.facts import Facts
-from metalens.worker.trace.function_guess import guess_of_function, plain_name
+from metalens.worker.trace.function_guess import guess_of_function, guess_of_values, plain_name
 from metalens.worker.trace.guess import Guess, Guesses, same, shape_of
 from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.layer_guess import guess_of_layer
+from metalens.worker.trace.operators import unpacker
 
 NOTHING = object()
 """There is no substitute: the error goes on its way."""
@@ -84,7 +85,9 @@ class Recovery:
             self._facts.recovered[id(tensor)] = guesses.doubtful
             self._facts.alive.append(tensor)
             return tensor
-        return None if guesses is None else tuple(self._made(part) for part in guesses)
+        if isinstance(guesses, int):
+            self._facts.leaked = True
+        return tuple(self._made(part) for part in guesses) if isinstance(guesses, tuple) else guesses
 
 
 def guesses_of(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Guesses:
@@ -92,6 +95,8 @@ def guesses_of(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     try:
         if isinstance(function, torch.nn.Module):
             return guess_of_layer(function, args, kwargs)
+        if function is unpacker:
+            return guess_of_values(*args)
         owner = getattr(function, "__self__", None)
         if isinstance(owner, torch.Tensor):
             function, args = getattr(type(owner), function.__name__), (owner, *args)

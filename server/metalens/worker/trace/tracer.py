@@ -15,40 +15,11 @@ from metalens.worker.load import instrument
 from metalens.worker.load.unknown import Unknown, UnknownError, contains_unknown
 from metalens.worker.trace.facts import Facts, ModuleCall, Origin
 from metalens.worker.trace.hybrid import Limit
+from metalens.worker.trace.operators import IN_PLACE, OPERATORS, unpacker
 from metalens.worker.trace.recover import NOTHING, Recovery
 
 _SEEN_PER_EXPRESSION, _PARTS = 6, 16
 _FACTORY_ROUNDS, _WHILE_ROUNDS, _ENDLESS_ROUNDS = 100, 1000, 2
-_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
-    "Add": operator.add,
-    "Sub": operator.sub,
-    "Mult": operator.mul,
-    "MatMult": operator.matmul,
-    "Div": operator.truediv,
-    "Mod": operator.mod,
-    "Pow": operator.pow,
-    "LShift": operator.lshift,
-    "RShift": operator.rshift,
-    "BitOr": operator.or_,
-    "BitXor": operator.xor,
-    "BitAnd": operator.and_,
-    "FloorDiv": operator.floordiv,
-}
-_IN_PLACE: dict[str, Callable[[Any, Any], Any]] = {
-    "Add": operator.iadd,
-    "Sub": operator.isub,
-    "Mult": operator.imul,
-    "MatMult": operator.imatmul,
-    "Div": operator.itruediv,
-    "Mod": operator.imod,
-    "Pow": operator.ipow,
-    "LShift": operator.ilshift,
-    "RShift": operator.irshift,
-    "BitOr": operator.ior,
-    "BitXor": operator.ixor,
-    "BitAnd": operator.iand,
-    "FloorDiv": operator.ifloordiv,
-}
 
 
 @dataclass
@@ -191,33 +162,63 @@ class Tracer:
         def operate(number: int, name: str, left: Any, right: Any) -> Any:
             at.append((trace, number))
             try:
-                value = _OPERATORS[name](left, right)
+                value = OPERATORS[name](left, right)
             except Exception as error:
                 self._note(error, trace, number)
-                value = self.recover(error, sys._getframe(), _OPERATORS[name], (left, right), {})
+                value = self.recover(error, sys._getframe(), OPERATORS[name], (left, right), {})
                 if value is NOTHING:
                     raise
             finally:
                 at.pop()
             if isinstance(value, torch.Tensor):
-                self._made(value, trace, number, _OPERATORS[name], (left, right))
+                self._made(value, trace, number, OPERATORS[name], (left, right))
                 record(number, value)
             return value
 
         def augment(number: int, name: str, left: Any, right: Any) -> Any:
             at.append((trace, number))
             try:
-                value = _IN_PLACE[name](left, right)
+                value = IN_PLACE[name](left, right)
             except Exception as error:
                 self._note(error, trace, number)
-                value = self.recover(error, sys._getframe(), _IN_PLACE[name], (left, right), {})
+                value = self.recover(error, sys._getframe(), IN_PLACE[name], (left, right), {})
                 if value is NOTHING:
                     raise
             finally:
                 at.pop()
             if isinstance(value, torch.Tensor):
-                self._made(value, trace, number, _IN_PLACE[name], (left, right))
+                self._made(value, trace, number, IN_PLACE[name], (left, right))
             return record(number, value)
+
+        def index(number: int, value: Any, key: Any) -> Any:
+            if not isinstance(value, torch.Tensor):
+                return record(number, value[key])
+            at.append((trace, number))
+            try:
+                part = value[key]
+            except Exception as error:
+                self._note(error, trace, number)
+                part = self.recover(error, sys._getframe(), operator.getitem, (value, key), {})
+                if part is NOTHING:
+                    raise
+            finally:
+                at.pop()
+            if isinstance(part, torch.Tensor):
+                self._made(part, trace, number, operator.getitem, (value,))
+            return record(number, part)
+
+        def unpack(number: int, value: Any, count: int) -> Any:
+            if not isinstance(value, (tuple, list)) or len(value) == count:
+                return value
+            try:
+                return unpacker(count)(value)
+            except ValueError as error:
+                self._note(error, trace, number)
+                values = self.recover(error, sys._getframe(), unpacker, (value, count), {})
+                if values is NOTHING:
+                    raise
+            self._made_all(values, trace, number, unpacker, (value,), {})
+            return values
 
         def skip(number: int, pure: bool) -> bool:
             return self._skip(pure)
@@ -254,6 +255,9 @@ class Tracer:
             instrument.CALL: call,
             instrument.OPERATE: operate,
             instrument.AUGMENT: augment,
+            instrument.INDEX: index,
+            instrument.SLICE: slice,
+            instrument.UNPACK: unpack,
             instrument.SKIP: skip,
             instrument.LOOP: loop,
             instrument.ROUND: again,

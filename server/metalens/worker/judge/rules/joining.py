@@ -65,7 +65,10 @@ def _classes(case: Case, word: str, prediction: Any, target: Any, shapes: str) -
     if prediction.dim() and target.dim() and int(prediction.shape[0]) != int(target.shape[0]):
         head = f"{word}: {int(prediction.shape[0])} predictions but {int(target.shape[0])} targets"
         message = words.within(head, f" ({shapes})", f" ({words.shape(prediction.shape)})")
-        return Mistake("loss-size", message, case.layer, tensor=prediction, other=target)
+        given, expected = int(prediction.shape[0]), int(target.shape[0])
+        return Mistake(
+            "loss-size", message, case.layer, tensor=prediction, other=target, given=given, expected=expected
+        )
     if re.search(r"out of bounds|Target \d+ is", case.torch):
         message = (
             f"{word}: a target is not below the {int(prediction.shape[1])} classes of {words.shape(prediction.shape)}"
