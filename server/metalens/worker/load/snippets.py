@@ -8,7 +8,9 @@ import re
 import textwrap
 from typing import Iterator
 
-_FENCE = re.compile(r"^(?P<indent>[ \t]*)```(?P<language>[\w+-]*)[^\n]*\n(?P<code>.*?)^[ \t]*```", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(
+    r"^(?P<indent>[ \t]*)```(?P<language>[\w+-]*)[^\n]*\n(?P<code>.*?)^[ \t]*```", re.MULTILINE | re.DOTALL
+)
 _LANGUAGES = ("", "python", "py", "python3")
 _MAGIC = re.compile(r"^\s*[%!?].*$", re.MULTILINE)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, Callable, Optional, Sequence
 
 import torch
@@ -43,14 +44,13 @@ class Picture:
 
     def __init__(self, width: int, height: int, channels: int = 3, made_up: bool = False) -> None:
         self.made_up = made_up
-        self.size = (width, height)
-        self.width, self.height = width, height
+        self._width, self._height = width, height
         self.channels = channels
         self.mode = {1: "L", 3: "RGB", 4: "RGBA"}.get(channels, "RGB")
 
     def convert(self, mode: str = "RGB", *args: Any, **kwargs: Any) -> Picture:
         """The picture in another mode."""
-        return Picture(*self.size, channels={"L": 1, "1": 1, "RGB": 3, "RGBA": 4}.get(mode, 3), made_up=self.made_up)
+        return Picture(self._width, self._height, channels={"L": 1, "1": 1, "RGB": 3, "RGBA": 4}.get(mode, 3), made_up=self.made_up)
 
     def resize(self, size: Sequence[int], *args: Any, **kwargs: Any) -> Picture:
         """The picture in another size (width, height)."""
@@ -67,8 +67,28 @@ class Picture:
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         self._tell()
         numpy = sys.modules["numpy"]  # which called this
-        shape = (self.height, self.width) if self.channels == 1 else (self.height, self.width, self.channels)
+        shape = (self._height, self._width) if self.channels == 1 else (self._height, self._width, self.channels)
         return numpy.zeros(shape, dtype or numpy.uint8)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height."""
+        self._tell()
+        return self.extent()
+
+    @property
+    def width(self) -> int:
+        """Its width."""
+        return self.size[0]
+
+    @property
+    def height(self) -> int:
+        """Its height."""
+        return self.size[1]
+
+    def extent(self) -> tuple[int, int]:
+        """Width and height for what passes them on to another picture."""
+        return self._width, self._height
 
     def _tell(self) -> None:
         if self.made_up:
@@ -77,7 +97,7 @@ class Picture:
     def tensor(self, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         """Channels, height, width."""
         self._tell()
-        return torch.empty((self.channels, self.height, self.width), dtype=dtype, device="meta")
+        return torch.empty((self.channels, self._height, self._width), dtype=dtype, device="meta")
 
 
 class KnownDataset(torch.utils.data.Dataset):  # type: ignore[type-arg, misc]
@@ -161,7 +181,8 @@ def _sized(image: Any, height: int, width: int, made_up: bool = False) -> Any:
 
 def _extent(image: Any) -> tuple[int, int]:
     if isinstance(image, Picture):
-        return image.height, image.width
+        width, height = image.extent()
+        return height, width
     if isinstance(image, torch.Tensor):
         return int(image.shape[-2]), int(image.shape[-1])
     raise UnknownError("an image is not known")
@@ -210,7 +231,7 @@ def _pil_to_tensor(*args: Any) -> Callable[[Any], Any]:
 def _grayscale(num_output_channels: int = 1, *args: Any) -> Callable[[Any], Any]:
     def apply(image: Any) -> Any:
         if isinstance(image, Picture):
-            return Picture(*image.size, num_output_channels, image.made_up)
+            return Picture(*image.extent(), num_output_channels, image.made_up)
         return image.new_empty((*image.shape[:-3], num_output_channels, *image.shape[-2:]))
 
     return apply

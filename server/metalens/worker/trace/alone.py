@@ -11,7 +11,7 @@ from metalens.worker.trace import probe
 from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.invent import inventions
 from metalens.worker.trace.observe import Observer, Seen
-from metalens.worker.trace.provenance import conflict
+from metalens.worker.trace.provenance import conflict, layer_conflict
 from metalens.worker.trace.tracer import Tracer
 
 _ALIKE = 3  # further models of a class that are called like the first
@@ -161,4 +161,7 @@ def _judge(attempt: probe.Attempt, run: probe.Run, tracer: Tracer) -> None:
 
 def _conflict(error: BaseException, tracer: Tracer) -> Optional[tuple[Any, ...]]:
     raised = tracer.raised.get(id(error))
-    return conflict(raised.function, raised.args, tracer.facts) if raised is not None else None
+    if raised is not None:
+        return conflict(raised.function, raised.args, tracer.facts)
+    modules = tracer.under_way.get(id(error), ())
+    return layer_conflict(modules[-1].module, modules[-1].args, tracer.facts) if modules else None

@@ -192,7 +192,8 @@ def _factory(limit: int) -> _Special:
         kwargs.pop("pin_memory", None)
         if not real:
             kwargs.pop("generator", None)
-        return func(*args, **kwargs)
+        # Memory that nobody wrote must not decide anything.
+        return (torch.zeros if real and func is torch.empty else func)(*args, **kwargs)
 
     return make
 
@@ -362,7 +363,9 @@ def _special_functions() -> dict[Any, _Special]:
     for name in ("new_zeros", "new_ones", "new_empty", "new_full", "new_tensor"):
         table[getattr(tensor, name)] = _like
     table[tensor.device.__get__] = _device
-    table.update({getattr(tensor, name): _itself for name in ("cuda", "cpu", "pin_memory", "requires_grad_", "share_memory_")})
+    table.update(
+        {getattr(tensor, name): _itself for name in ("cuda", "cpu", "pin_memory", "requires_grad_", "share_memory_")}
+    )
     table[tensor.to], table[tensor.type] = _to, _type
     table.update({getattr(tensor, name): _item for name in ("item", "__int__", "__float__", "__index__")})
     table.update({getattr(tensor, name): _truth for name in ("__bool__", "__contains__")})

@@ -8,7 +8,9 @@ from typing import Any, Iterator
 
 import torch
 
-_CONFIG = re.compile(r"^(config|configs|cfg|conf|args|opt|opts|hparams|params|hps|h|model_args|config_\w+)$", re.IGNORECASE)
+_CONFIG = re.compile(
+    r"^(config|configs|cfg|conf|args|opt|opts|hparams|params|hps|h|model_args|config_\w+)$", re.IGNORECASE
+)
 # The first pattern that is found in a parameter's name decides; sizes divide each other where models want them to.
 _NAMED: tuple[tuple[str, Any], ...] = (
     (r"^(in_|input_|img_|image_)?(shape|dims?_hw)$|input_shape|img_shape|image_shape", (3, 64, 64)),
@@ -18,10 +20,16 @@ _NAMED: tuple[tuple[str, Any], ...] = (
     (r"kernel|^k$|ks$|window_size|ksize", 3),
     (r"patch|frame_size|p_size", 8),
     (r"^frames|num_frames|n_frames", 8),
-    (r"(image|img|input|spatial)_?(size|res|resolution|height|width|h|w)$|^(size|height|width|h|w|res|resolution)$", 64),
+    (
+        r"(image|img|input|spatial)_?(size|res|resolution|height|width|h|w)$|^(size|height|width|h|w|res|resolution)$",
+        64,
+    ),
     (r"(class|label)", 10),
     (r"vocab|num_embeddings|n_token|ntoken|num_tokens|dict", 100),
-    (r"(seq|pred|label|max|ctx|context|block|input|src|tgt|text|token)\w*_?(len|length|size)|n_ctx|seq_len|max_len", 32),
+    (
+        r"(seq|pred|label|max|ctx|context|block|input|src|tgt|text|token)\w*_?(len|length|size)|n_ctx|seq_len|max_len",
+        32,
+    ),
     (r"dim_head|head_dim|d_head|d_k|d_v|dim_key|dim_value|d_kv", 16),
     (r"head", 4),
     (r"depth|layers?$|num_\w*(blocks|stages|convs)|n_(blocks|layers?|convs)|repeat|blocks$|iters?$|steps?$", 2),
@@ -30,7 +38,9 @@ _NAMED: tuple[tuple[str, Any], ...] = (
     (r"c_out|out_ch|out_planes|cout|nf$|ngf|ndf|filters|planes|width|channels|growth|features|feat", 16),
     (r"dim|d_model|embed|emb|size|latent|units|width|rank|ninp|n_in|n_out|^n$|num|^(in|out|input|output)", 64),
 )
-_MODULES = re.compile(r"^(fn|func|function|net|module|block|layer|backbone|encoder|decoder|model|body|head|\w*_net|\w*_fn)$")
+_MODULES = re.compile(
+    r"^(fn|func|function|net|module|block|layer|backbone|encoder|decoder|model|body|head|\w*_net|\w*_fn)$"
+)
 _NORMS = re.compile(r"norm(_layer|_type)?$")
 _ACTIVATIONS = re.compile(r"act|activation|nonlinearity")
 

@@ -59,7 +59,9 @@ def first_specs(module: torch.nn.Module) -> Optional[dict[str, Optional[Spec]]]:
             names.append((name, str(part.annotation)))
     specs: dict[str, Optional[Spec]] = {}
     for index, (name, annotation) in enumerate(names):
-        specs[name] = _guess(module, name, annotation) if index == 0 or len(names) < 2 else _guess_more(module, name, annotation)
+        specs[name] = (
+            _guess(module, name, annotation) if index == 0 or len(names) < 2 else _guess_more(module, name, annotation)
+        )
     return specs
 
 
@@ -95,7 +97,15 @@ def _guess_more(module: torch.nn.Module, name: str, annotation: str) -> Optional
 
 
 def _width(layer: torch.nn.Module) -> int:
-    for name in ("in_channels", "in_features", "input_size", "num_embeddings", "embed_dim", "num_features", "num_channels"):
+    for name in (
+        "in_channels",
+        "in_features",
+        "input_size",
+        "num_embeddings",
+        "embed_dim",
+        "num_features",
+        "num_channels",
+    ):
         value = getattr(layer, name, None)
         if isinstance(value, int):
             return value
@@ -244,10 +254,7 @@ def _resized(specs: dict[str, Optional[Spec]]) -> Iterator[dict[str, Optional[Sp
 
 def varied(specs: dict[str, Optional[Spec]]) -> dict[str, Optional[Spec]]:
     """The same inputs with another batch, length and spatial size: what stays equal does not come from the input."""
-    return {
-        name: None if spec is None else replace(spec, shape=_vary(spec.shape))
-        for name, spec in specs.items()
-    }
+    return {name: None if spec is None else replace(spec, shape=_vary(spec.shape)) for name, spec in specs.items()}
 
 
 def _vary(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -44,6 +44,15 @@ def conflict(function: Any, args: tuple[Any, ...], facts: Facts) -> _Sides:
     return None
 
 
+def layer_conflict(module: Any, args: tuple[Any, ...], facts: Facts) -> _Sides:
+    """As `conflict`, for a layer of torch that checks its input itself."""
+    wanted = getattr(module, "num_features", None)
+    given = args[0] if args else None
+    if not isinstance(wanted, int) or not isinstance(given, torch.Tensor) or given.dim() < 2:
+        return None
+    return _sides(given, 1, wanted, facts) if type(module).__module__.startswith("torch.nn") else None
+
+
 def fixed(tensor: torch.Tensor, dim: int, facts: Facts, depth: int = _DEPTH) -> bool:
     """Whether the size of a tensor at a dimension was decided by layers."""
     if isinstance(tensor, torch.nn.Parameter):
@@ -67,7 +76,17 @@ def fixed(tensor: torch.Tensor, dim: int, facts: Facts, depth: int = _DEPTH) -> 
 
 def _passes(origin: Origin, name: str) -> bool:
     """Whether an operator that keeps the rank keeps each dimension in its place."""
-    return name not in ("transpose", "permute", "swapaxes", "movedim", "t", "einsum", "rearrange", "matmul", "__getitem__")
+    return name not in (
+        "transpose",
+        "permute",
+        "swapaxes",
+        "movedim",
+        "t",
+        "einsum",
+        "rearrange",
+        "matmul",
+        "__getitem__",
+    )
 
 
 def _joined(tensor: torch.Tensor, dim: int, origin: Origin, facts: Facts, depth: int) -> bool:

@@ -77,9 +77,6 @@ class Stage:
         random.seed(0)
         torch.manual_seed(0)
         self.tracer.mended, self.tracer.cut = self._mended, False
-        folder = os.path.dirname(file)
-        if sys.path[:1] != [folder]:
-            sys.path.insert(0, folder)
         return module
 
     def class_named(self, file: str, qualname: str) -> Any:

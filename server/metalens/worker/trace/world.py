@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import glob
-import multiprocessing.process
-import os
 import sys
 import time
 from typing import Any, Callable, Iterator, Optional
@@ -14,6 +11,7 @@ from typing import Any, Callable, Iterator, Optional
 import torch
 
 from metalens.worker.load.unknown import Unknown, UnknownError
+from metalens.worker.trace import files, processes
 from metalens.worker.trace.hybrid import to_meta
 from metalens.worker.trace.parallel import patches as parallel_patches
 from metalens.worker.trace.stores import patches as store_patches
@@ -27,7 +25,7 @@ _RAW = 1 << 20  # elements of a data file that is not here
 @contextlib.contextmanager
 def world() -> Iterator[None]:
     """Put the stand-ins in place for the length of a run."""
-    patches = [*_module_patches(), *_torch_patches(), *_python_patches(), *_array_patches()]
+    patches = [*_module_patches(), *_torch_patches(), *_python_patches(), *_array_patches(), *files.patches(), *processes.patches()]
     before = [(owner, name, owner.__dict__[name] if name in vars(owner) else None) for owner, name, _ in patches]
     for owner, name, value in patches:
         setattr(owner, name, value)
@@ -92,7 +90,11 @@ def _initialiser(name: str) -> Callable[..., Any]:
 
     def fill(*args: Any, **kwargs: Any) -> Any:
         tensor = args[0] if args else kwargs.get("tensor")
-        if isinstance(tensor, torch.Tensor) and tensor.dim() < 2 and name.startswith(("xavier", "kaiming", "orthogonal")):
+        if (
+            isinstance(tensor, torch.Tensor)
+            and tensor.dim() < 2
+            and name.startswith(("xavier", "kaiming", "orthogonal"))
+        ):
             torch.nn.init._calculate_fan_in_and_fan_out(tensor)
         return tensor
 
@@ -181,41 +183,11 @@ def _python_patches() -> list[_Patch]:
     def nothing(*args: Any, **kwargs: Any) -> None:
         return None
 
-    def spawn(function: Any, args: Any = (), *rest: Any, **kwargs: Any) -> None:
-        function(0, *args)
-
     return [
-        (multiprocessing.process.BaseProcess, "start", _start_here),
-        (multiprocessing.process.BaseProcess, "join", nothing),
-        (torch.multiprocessing, "spawn", spawn),
-        (torch.multiprocessing.spawn, "spawn", spawn),
-        (glob, "glob", _glob),
-        (os, "listdir", _listdir),
         (argparse.ArgumentParser, "parse_args", _parse_args),
         (argparse.ArgumentParser, "parse_known_args", _parse_known_args),
         (time, "sleep", nothing),
     ]
-
-
-def _start_here(process: Any) -> None:
-    """A worker process of a script runs its function here, so that the models it builds are seen."""
-    process._target(*process._args, **process._kwargs)
-
-
-def _glob(pattern: Any, *args: Any, **kwargs: Any) -> list[str]:
-    """The files that match, or, where the data is not on this machine, names as they would be there."""
-    found: list[str] = _originals["glob"](pattern, *args, **kwargs)
-    if found or not isinstance(pattern, str) or "*" not in pattern:
-        return found
-    plain = pattern.replace("**/", "")
-    return [plain.replace("*.*", name).replace("*", name.partition(".")[0]) for name in _names()]
-
-
-def _listdir(path: Any = ".") -> list[str]:
-    try:
-        return _originals["listdir"](path)  # type: ignore[no-any-return]
-    except FileNotFoundError:
-        return _names()
 
 
 def _array_patches() -> list[_Patch]:
@@ -238,11 +210,9 @@ def _array_patches() -> list[_Patch]:
     return [(numpy, name, reader(name)) for name in ("memmap", "fromfile")]
 
 
-def _names() -> list[str]:
-    return [f"{index:04}.jpg" for index in range(16)]
-
-
-def _parse_known_args(parser: argparse.ArgumentParser, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+def _parse_known_args(
+    parser: argparse.ArgumentParser, args: Any = None, namespace: Any = None
+) -> tuple[Any, list[str]]:
     """The defaults, overridden by the command line given; what is required and not given is Unknown."""
     given = list(sys.argv[1:] if args is None else args)
     result = namespace if namespace is not None else argparse.Namespace()
@@ -270,6 +240,4 @@ def _parse_args(parser: argparse.ArgumentParser, args: Any = None, namespace: An
 
 _originals: dict[str, Any] = {
     "parse_known_args": argparse.ArgumentParser.parse_known_args,
-    "glob": glob.glob,
-    "listdir": os.listdir,
 }
