@@ -15,7 +15,11 @@ _INLINE = re.compile(r"`([^`\n]*\.py [^`\n]*)`|<code>([^<\n]*\.py [^<\n]*)</code
 _INDENTED = re.compile(r"(?:^(?: {3,}|\t)[^\n]*\n?)+", re.MULTILINE)
 _PROMPT = re.compile(r"^[ \t]*(?:[\w.@:~/()-]*[$%#>]|!)[ \t]+(?=\S)|^[ \t]*!(?=\w)", re.MULTILINE)
 # What a page writes for the reader to fill in, and what it offers to choose from.
-_HOLE = re.compile(r"<[^<>\n]{1,80}>|\[[A-Za-z][^\]\n]* [^\]\n]*\]|(?<=\s)(?:\.\.\.|…)(?=\s|$)")
+_HOLE = re.compile(
+    r"<[^<>\n]{1,80}>|\[[A-Za-z][^\]\n]* [^\]\n]*\]|\[[A-Z][A-Z_]+\]|(?<=\s)(?:\.\.\.|…)(?=\s|$)"
+    r"|(?P<echo>(?<=--)(?P<option>\w[\w-]*)[= ])(?i:(?P=option))(?=\s|$)"
+)
+_OPTIONAL = re.compile(r"\[-[^\]\n]*\]")
 _OFFER = re.compile(r"[\[{(]([\w.-]+)[|,][\w.,| -]*[\]})]")
 
 _MAKE_VARIABLE = re.compile(r"^(\w+)[ \t]*[:?+]?=[ \t]*(.*)$", re.MULTILINE)
@@ -53,7 +57,14 @@ def _of_page(text: str) -> Iterator[str]:
     found += [span[1] or span[2] for span in _INLINE.finditer(rest)]
     for code in found:
         if ".py" in code or " -m " in code:
-            yield _PROMPT.sub("", _HOLE.sub(f"${{{UNTOLD}}}", _OFFER.sub(r"\1", code)))
+            yield _PROMPT.sub("", _HOLE.sub(_hole, _OFFER.sub(r"\1", _OPTIONAL.sub("", code))))
+
+
+def _hole(found: re.Match[str]) -> str:
+    """What is left of something to fill in; `--rank RANK` is that, `--data data` is not."""
+    if found["echo"] and not found[0][len(found["echo"]) :].isupper():
+        return found[0]
+    return f"{found['echo'] or ''}${{{UNTOLD}}}"
 
 
 def _of_notebook(text: str) -> Iterator[str]:

@@ -98,7 +98,8 @@ class Sweep:
         elif not option.number:
             yield from compared.values()
             if option.name in self._facts.keys:
-                yield from (Use(name) for name in sorted(self.own) if name not in compared)
+                script = os.path.basename(self.script).removesuffix(".py")
+                yield from (Use(name) for name in sorted(self.own) if name not in compared and name != script)
 
     @cached_property
     def _facts(self) -> Facts:
