@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from metalens.engine.lines import shift_between
+from metalens.engine.rescue import rescue
 from metalens.engine.result import Model, Result, context_rank, merge
 from metalens.engine.verify import verify
 from metalens.plan.plan import Plan
@@ -45,6 +46,7 @@ class Analysis:
     foreign: tuple[Finding, ...] = ()
     answers: dict[int, Report | Crash] = field(default_factory=dict)
     first_seconds: float = 0.0
+    _rescued: list[Report] = field(default_factory=list)
     _left_out: set[int] = field(default_factory=set)
     _verified: dict[_Key, tuple[int, Finding]] = field(default_factory=dict)
 
@@ -57,6 +59,7 @@ class Analysis:
             self.answers[0] = await self.run(runs[0])
             self.first_seconds = time.perf_counter() - started
             shown = self._show(None, publish)
+            self._rescued = await rescue(runs[0], self.answers[0], self.attempt)
             if len(runs) > 1:
                 await self._verify()
                 shown = self._show(shown, publish)
@@ -106,7 +109,7 @@ class Analysis:
         return result
 
     def _merged(self) -> Result:
-        answers = [self.answers[index] for index in sorted(self.answers)]
+        answers = [*(self.answers[index] for index in sorted(self.answers)), *self._rescued]
         return merge(self.plan, self.text, self.version, answers, file=self.file)
 
     def _offered(self, finding: Finding) -> Finding:

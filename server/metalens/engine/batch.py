@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from metalens.engine.rescue import rescue
 from metalens.engine.result import Result, explained, merge
 from metalens.engine.verify import verify
 from metalens.plan.plan import Plan
@@ -117,9 +118,11 @@ class Batch:
             if not explained(model) or model.contexts[0].status != "traced"
         )
         if left:
-            answer = await self.run(replace(item.plan.runs[0], targets=left, wanted=(), traces=()))
-            self._answers.append(answer)
-            self._own.setdefault(item.file, []).append(answer)
+            run = replace(item.plan.runs[0], targets=left, wanted=(), traces=())
+            before = next((answer for answer in self._own.get(item.file, ()) if isinstance(answer, Crash)), None)
+            answers = await rescue(run, before, self.attempt) if before else [await self.run(run)]
+            self._answers += answers
+            self._own.setdefault(item.file, []).extend(answers)
 
     def _tell(self, file: str, total: int) -> None:
         self._done += 1

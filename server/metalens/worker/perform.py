@@ -103,7 +103,9 @@ def perform(run: Run) -> Report:
                 except (OutOfTime, Limit):
                     alone.setdefault((target.file, target.qualname), Alone(TOO_LONG))
                 except BaseException as error:  # noqa: BLE001 - whatever ends this class leaves the others alone
-                    alone.setdefault((target.file, target.qualname), Alone(f"its code ended with {type(error).__name__}"))
+                    alone.setdefault(
+                        (target.file, target.qualname), Alone(f"its code ended with {type(error).__name__}")
+                    )
     tracer.name_modules()
     findings = judge.findings_of(failures, tracer.facts)
     return Report(
@@ -160,6 +162,8 @@ def _explain(
     if not built and (not may_build or any(seen.called is not None for seen in instances)):
         return
     if not built:
+        if not stage.rehearsed:
+            stage.define(file)
         cls: Any = stage.class_named(file, qualname)
         if not isinstance(cls, type) or not issubclass(cls, torch.nn.Module):
             alone[file, qualname] = Alone(stage.problems.get(file, "its class statement did not run"))

@@ -79,6 +79,16 @@ class Stage:
         self.tracer.mended, self.tracer.cut = self._mended, False
         return module
 
+    def define(self, file: str) -> None:
+        """Run what a file defines (imports, functions, classes, constants) without its script."""
+        try:
+            tree = next(programs(file, self.sources.text(file)), ast.Module([], []))
+        except (OSError, SyntaxError, UnicodeDecodeError, ValueError, RecursionError) as error:
+            self.problems[file] = _why_unreadable(error)
+            return
+        tree.body = [part for part in tree.body if _is_definition(part)]
+        self._execute(tree, file, self._main(file, ()).__dict__)
+
     def class_named(self, file: str, qualname: str) -> Any:
         """The class of that name in a file that was rehearsed or imported; None if running the file did not make it."""
         real = os.path.realpath(file)
@@ -145,6 +155,13 @@ class Stage:
     def _entered(self, file: str) -> set[str]:
         trace = self.tracer.files.get(file)
         return trace.entered if trace is not None else set()
+
+
+def _is_definition(statement: ast.stmt) -> bool:
+    if isinstance(statement, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return True
+    plain = isinstance(statement, (ast.Assign, ast.AnnAssign))
+    return plain and not any(isinstance(node, ast.Call) for node in ast.walk(statement))
 
 
 def _attempt(action: Callable[[], Any]) -> None:
