@@ -7,6 +7,7 @@ from typing import Any, Optional
 
 from metalens.worker.load import arrays, tables
 from metalens.worker.load.columns import Series, Stamp
+from metalens.worker.load.inventions import invented
 from metalens.worker.load.unknown import Unknown, UnknownError
 
 STAND_IN = True
@@ -104,6 +105,35 @@ def _part(array: Any, rows: slice) -> Any:
     return array.iloc[rows] if isinstance(array, (tables.DataFrame, Series)) else array[rows]
 
 
+# ---------------------------------------------------------------- pictures as arrays
+
+
+def _imread(file: Any, mode: Any = 1, *args: Any, **kwargs: Any) -> Any:
+    invented("the sizes of images that are not here")
+    return arrays.numpy().zeros((375, 500) if mode == 0 else (375, 500, 3), "uint8")
+
+
+def _resized(image: Any, dsize: Any = None, *args: Any, **kwargs: Any) -> Any:
+    if isinstance(image, Unknown) or not isinstance(dsize, (tuple, list)):
+        return Unknown("a picture in another size")
+    return arrays.numpy().zeros((int(dsize[1]), int(dsize[0]), *image.shape[2:]), image.dtype)
+
+
+def _coloured(image: Any, code: Any = None, *args: Any, **kwargs: Any) -> Any:
+    if isinstance(image, Unknown) or code not in _COLOURS.values():
+        return Unknown("a picture in other colours")
+    names = {name for name, value in _COLOURS.items() if value == code}
+    if any(name.endswith("2GRAY") for name in names):
+        return image[:, :, 0]
+    return arrays.numpy().zeros((*image.shape[:2], 3), image.dtype) if image.ndim == 2 else image
+
+
+_COLOURS = {"COLOR_BGR2RGB": 4, "COLOR_RGB2BGR": 4, "COLOR_BGR2GRAY": 6, "COLOR_RGB2GRAY": 7, "COLOR_GRAY2BGR": 8}
+_COLOURS.update(COLOR_GRAY2RGB=8, COLOR_BGR2HSV=40, COLOR_RGB2HSV=41, COLOR_BGR2LAB=44, COLOR_RGB2LAB=45)
+_PICTURES: dict[str, Any] = {**_COLOURS, "imread": _imread, "resize": _resized, "cvtColor": _coloured}
+_PICTURES.update(IMREAD_GRAYSCALE=0, IMREAD_COLOR=1, INTER_NEAREST=0, INTER_LINEAR=1, INTER_CUBIC=2, INTER_AREA=3)
+
+
 # ---------------------------------------------------------------- published data sets
 
 
@@ -144,6 +174,7 @@ _MODULES: dict[str, dict[str, Any]] = {
     "pandas.tseries.frequencies": {"to_offset": _to_offset},
     "sklearn.preprocessing": {**_SCALERS, "LabelEncoder": LabelEncoder},
     "sklearn.model_selection": {"train_test_split": _split},
+    "cv2": _PICTURES,
     "datasets": {"load_dataset": _load_dataset},
 }
 

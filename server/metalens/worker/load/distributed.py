@@ -12,6 +12,12 @@ import torch
 STAND_IN = True
 
 
+def bare(cls: type, module: Any) -> Any:
+    """A new wrapper of a module, without a word of its options to whoever watches modules being made."""
+    make: Any = torch.nn.Module.__new__
+    return make(cls) if make is object.__new__ else make(cls, module)
+
+
 class Wrapped(torch.nn.Module):  # type: ignore[misc, unused-ignore]
     """A model in a wrapper for training: calls and unknown attributes go to `module`, as if nobody stood between."""
 
@@ -19,7 +25,7 @@ class Wrapped(torch.nn.Module):  # type: ignore[misc, unused-ignore]
 
     def __new__(cls, module: Any = None, *args: Any, **kwargs: Any) -> Any:
         """The bare object; options of wrappers need not be known."""
-        return torch.nn.Module.__new__(cls, module)
+        return bare(cls, module)
 
     def __init__(self, module: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__()

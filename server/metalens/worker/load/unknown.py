@@ -65,6 +65,7 @@ class Unknown:
         return self
 
     __str__ = __format__ = __bool__ = __len__ = __iter__ = __contains__ = __int__ = __float__ = __index__ = _raise
+    __instancecheck__ = __subclasscheck__ = _raise
     __next__ = __reversed__ = __complex__ = __bytes__ = __array__ = __fspath__ = __await__ = _raise
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _same  # type: ignore[assignment]
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _same

@@ -99,7 +99,7 @@ def _wrapper_patches() -> list[_Patch]:
         wrapper.device_ids, wrapper.dim = [], 0
 
     def new(cls: type, module: Any = None, *args: Any, **kwargs: Any) -> Any:
-        return torch.nn.Module.__new__(cls, module)
+        return distributed.bare(cls, module)
 
     def call(wrapper: Any, *args: Any, **kwargs: Any) -> Any:
         return wrapper.module(*args, **kwargs)

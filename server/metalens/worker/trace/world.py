@@ -12,6 +12,7 @@ import torch
 
 from metalens.worker.load.unknown import Unknown, UnknownError
 from metalens.worker.trace import files, processes
+from metalens.worker.trace.folders import patches as folder_patches
 from metalens.worker.trace.hybrid import to_meta
 from metalens.worker.trace.parallel import patches as parallel_patches
 from metalens.worker.trace.stores import patches as store_patches
@@ -136,7 +137,7 @@ def _torch_patches() -> list[_Patch]:
             patches.append((optimizer, "step", _step))
     for name in ("clip_grad_norm_", "clip_grad_value_"):
         patches.append((torch.nn.utils, name, lambda *args, **kwargs: torch.zeros(())))
-    return [*patches, *parallel_patches(), *store_patches()]
+    return [*patches, *parallel_patches(), *store_patches(), *folder_patches()]
 
 
 def _step(optimizer: Any, closure: Optional[Callable[[], Any]] = None) -> Any:
