@@ -99,6 +99,49 @@ def test_half_typed_text_has_a_plan(tmp_path):
     assert [item.qualname for item in plan(workspace, "net.py").classes] == ["Net"]
 
 
+CHOOSING = """\
+import argparse
+from net import Net, Wide
+parser = argparse.ArgumentParser()
+parser.add_argument("--model", choices=["net", "wide"], default="net")
+args = parser.parse_args()
+model = Wide() if args.model == "wide" else Net()
+"""
+
+
+class TestCommandLines:
+    def callers(self, workspace, file="net.py"):
+        found = plan(workspace, file)
+        return [[(c.argv, c.assumed) for c in run.callers] for run in found.runs], found.sweeps
+
+    def test_further_command_lines_are_a_run_of_their_own_after_all_callers(self, tmp_path):
+        text = NET + "class Wide(nn.Module): pass\n"
+        workspace = tree(tmp_path, {"net.py": text, "train.py": CHOOSING, "use.py": USE})
+        runs, sweeps = self.callers(workspace)
+        assert runs == [[((), False)], [((), False)], [((), False)], [(("--model", "wide"), True)]]
+        assert sweeps == 1
+        *_, sweep = plan(workspace, "net.py").runs
+        assert (sweep.targets, [t.qualname for t in sweep.wanted]) == ((), ["Net", "Wide"])
+        assert all(set(c.names) >= {"Net", "Wide"} for c in sweep.callers)
+
+    def test_of_the_file_itself(self, tmp_path):
+        workspace = tree(tmp_path, {"net.py": NET, "train.py": CHOOSING, "run.sh": "python train.py --model wide"})
+        runs, sweeps = self.callers(workspace, "train.py")
+        assert (runs, sweeps) == ([[(("--model", "wide"), False)], [((), False)]], 1)
+
+    def test_the_key_follows_scripts_and_configurations(self, tmp_path):
+        text = 'p.add_argument("--cfg", default="a.yaml")\n'
+        workspace = tree(
+            tmp_path, {"net.py": NET, "train.py": USE + text, "a.yaml": "x: 1", "run.sh": "python train.py"}
+        )
+        keys = [plan(workspace, "net.py").key, plan(workspace, "net.py").key]
+        for name, content in [("run.sh", "python train.py --x 1"), ("a.yaml", "x: 22"), ("b.yaml", "x: 3")]:
+            (tmp_path / name).write_text(content)
+            keys.append(plan(workspace, "net.py").key)
+        assert keys[0] == keys[1]
+        assert len(set(keys)) == 4
+
+
 class TestImportPaths:
     @pytest.mark.parametrize(
         ("file", "expected"),

@@ -46,7 +46,10 @@ def test_commands(text, expected):
         ("flag=\npython a.py $flag --x", ["python a.py --x"]),
         ("args='--x 1'\npython a.py $args", ["python a.py --x 1"]),
         ("a=(3 4)\npython a.py ${a[1]}", ["python a.py 4"]),
-        ('a=(3 4)\nb=(x y)\nfor i in "${!a[@]}"; do python a.py ${a[$i]} ${b[$i]}; done', ["python a.py 3 x", "python a.py 4 y"]),
+        (
+            'a=(3 4)\nb=(x y)\nfor i in "${!a[@]}"; do python a.py ${a[$i]} ${b[$i]}; done',
+            ["python a.py 3 x", "python a.py 4 y"],
+        ),
     ],
 )
 def test_variables(text, expected):
@@ -59,7 +62,7 @@ def test_each_value_of_a_loop_and_the_first_of_a_loop_within():
 
 
 def test_functions_are_followed_with_their_arguments():
-    text = "run() {\n  local n=$1\n  python a.py --n $n \"${2:-x}\"\n}\nrun 3\nrun 4 y\n"
+    text = 'run() {\n  local n=$1\n  python a.py --n $n "${2:-x}"\n}\nrun 3\nrun 4 y\n'
     assert lines(text) == ["python a.py --n 3 x", "python a.py --n 4 y"]
 
 
@@ -78,7 +81,9 @@ def test_folders():
     assert [command.folder for command in found] == ["src", "src/deep", "src", ""]
 
 
-@pytest.mark.parametrize("text", ["for", "for x in", "f() {", "((", "'", "`", "${", "done }", "while true; do", "a=(", "{" * 200, "(" * 500])
+@pytest.mark.parametrize(
+    "text", ["for", "for x in", "f() {", "((", "'", "`", "${", "done }", "while true; do", "a=(", "{" * 200, "(" * 500]
+)
 def test_broken_scripts_do_no_harm(text):
     assert commands(text) == ()
 
@@ -114,6 +119,9 @@ def test_other_files():
     notebook = json.dumps({"cells": [{"cell_type": "code", "source": ["!python a.py --x 1\n", "y = 2"]}]})
     assert [c.words for c in commands_in("n.ipynb", notebook)] == [("python", "a.py", "--x", "1")]
     make = "M := Net\ntrain:\n\tcd src; python a.py \\\n\t  --m $(M)\ntest:\n\t@python b.py\n"
-    assert [(c.folder, c.words[1:]) for c in commands_in("Makefile", make)] == [("src", ("a.py", "--m", "Net")), ("", ("b.py",))]
+    assert [(c.folder, c.words[1:]) for c in commands_in("Makefile", make)] == [
+        ("src", ("a.py", "--m", "Net")),
+        ("", ("b.py",)),
+    ]
     docker = 'FROM x\nENV M=Net\nRUN python a.py --m $M\nCMD ["python", "b.py", "--x"]\n'
     assert [c.words[1:] for c in commands_in("Dockerfile", docker)] == [("a.py", "--m", "Net"), ("b.py", "--x")]

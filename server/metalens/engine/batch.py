@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from metalens.engine.rescue import rescue
-from metalens.engine.result import Result, explained, merge
+from metalens.engine.result import Model, Result, explained, merge
 from metalens.engine.verify import verify
 from metalens.plan.plan import Plan
 from metalens.protocol.messages import Caller, Crash, Finding, Report, Run, Target
@@ -57,7 +57,7 @@ class Batch:
         shared = self._shared(lambda plan: plan.runs[: len(plan.runs) - plan.sweeps], self.files)
         total = len(shared) + len(self.files)
         await self._each(self._rehearse(run, total) for run in shared)
-        swept = self._shared(lambda plan: plan.runs[len(plan.runs) - plan.sweeps :], self._unbuilt())
+        swept = self._shared(lambda plan: plan.runs[len(plan.runs) - plan.sweeps :], self._uncalled())
         total += len(swept)
         await self._each(self._rehearse(run, total) for run in swept)
         await self._each(self._alone(item, total) for item in self.files)
@@ -83,13 +83,13 @@ class Batch:
             run = callers[some[0]]
             yield replace(run, callers=some, targets=(), wanted=(), traces=(), timeout=run.timeout * PATIENCE)
 
-    def _unbuilt(self) -> list[Planned]:
-        """The files with a class that nobody built with arguments of its own."""
-        return [
-            item
-            for item in self.files
-            if any(not explained(model) or model.contexts[0].grade == "borrowed" for model in self._merged(item).models)
-        ]
+    def _uncalled(self) -> list[Planned]:
+        """The files with a class that nobody called with arguments of its own."""
+
+        def called(model: Model) -> bool:
+            return any(context.status == "traced" and context.grade != "borrowed" for context in model.contexts)
+
+        return [item for item in self.files if not all(map(called, self._merged(item).models))]
 
     async def _each(self, work: Iterable[Awaitable[None]]) -> None:
         turn = asyncio.Semaphore(self.at_once)

@@ -72,8 +72,9 @@ class _Search:
         found: dict[tuple[str, ...], CommandLine] = {}
         if launch is not None:
             found[launch] = CommandLine(launch)
-        if fitting or (sweep.needs_more and chosen):
-            found.update({line: CommandLine(line) for line in chosen})
+        found.update({line: CommandLine(line) for line in (chosen if fitting else chosen[:1])})
+        if not sweep.needs_more:
+            found.setdefault((), CommandLine())
         base = next(iter(found), None)
         if base is None:
             base = sweep.completed()

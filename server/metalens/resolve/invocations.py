@@ -130,10 +130,8 @@ def _launches(word: str) -> bool:
 def _folder_of(view: View, script: str, file: str, command: Command, word: str, *, is_module: bool) -> str | None:
     """The folder in which the command runs the script; None if it runs something else."""
     path = word.replace(".", "/") if is_module else word.replace("\\", "/")
-    if UNTOLD in path:
-        path = path.rpartition(UNTOLD)[2].lstrip("/")
-    if os.path.isabs(path):
-        path = path.lstrip("/")
+    foreign = UNTOLD in path or os.path.isabs(path)
+    path = path.rpartition(UNTOLD)[2].lstrip("/")
     endings = (".py", "/__main__.py") if is_module else ("",)
     for folder in _folders(view, file, command):
         for ending in endings:
@@ -143,10 +141,13 @@ def _folder_of(view: View, script: str, file: str, command: Command, word: str, 
             if view.stamp(found) is not None:
                 return None
     for ending in endings:
-        last = "/" + os.path.normpath(path + ending).replace(os.sep, "/").lstrip("./")
-        fitting = [item for item in view.workspace.python_files() if item.replace(os.sep, "/").endswith(last)]
-        if fitting == [script]:
-            return script[: -len(last)] or view.root
+        last = os.path.normpath(path + ending).replace(os.sep, "/").lstrip("./")
+        while last:
+            fitting = [item for item in view.workspace.python_files() if item.replace(os.sep, "/").endswith("/" + last)]
+            if fitting == [script]:
+                return script[: -len(last) - 1] or view.root
+            # Of a path on somebody's machine only the end means something here.
+            last = last.partition("/")[2] if foreign and not fitting else ""
     return None
 
 

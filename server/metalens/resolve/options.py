@@ -122,9 +122,12 @@ def _read(tree: ast.Module) -> Facts:
 
 
 def _distinct(options: Iterable[Option]) -> tuple[Option, ...]:
+    """Each once, with all its choices: the commands of a parser are added one by one."""
     found: dict[tuple[str, tuple[str, ...]], Option] = {}
     for option in options:
-        found.setdefault((option.name, option.flags), option)
+        known = found.setdefault((option.name, option.flags), option)
+        choices = tuple(dict.fromkeys((*known.choices, *option.choices)))
+        found[option.name, option.flags] = replace(known, choices=choices)
     return tuple(found.values())
 
 
