@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from collections.abc import Sequence
 from dataclasses import astuple
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from harness.annotations import read
 from harness.faults import Faults
 from harness.truth import Truth
 from metalens.engine.engine import Engine
-from metalens.protocol.messages import Fix
+from metalens.engine.result import Result
+from metalens.protocol.messages import Finding, Fix
 from metalens.workspace.documents import Workspace
 from metalens.workspace.interpreters import Interpreter
 from metalens.workspace.settings import Settings
@@ -21,6 +23,8 @@ from metalens.workspace.settings import Settings
 pytestmark = pytest.mark.torch
 
 MISTAKES = [name for name in fixtures() if name.startswith("mistakes/")]
+SEVERAL = [name for name in MISTAKES if "/multi_" in name]
+SINGLE = [name for name in MISTAKES if name not in SEVERAL]
 CORRECT = [name for name in fixtures() if name.startswith("correct/") and "missing_packages" not in name]
 
 
@@ -35,6 +39,16 @@ async def engine():
     engine = Engine(Workspace(FIXTURES), Settings(), Interpreter(sys.executable, "tests"), listener=Faults())
     await engine.start()
     yield engine
+    await engine.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def elsewhere(tmp_path_factory):
+    """An engine for a folder in which files may be changed."""
+    root = tmp_path_factory.mktemp("several")
+    engine = Engine(Workspace(root), Settings(), Interpreter(sys.executable, "tests"), listener=Faults())
+    await engine.start()
+    yield engine, root
     await engine.stop()
 
 
@@ -64,7 +78,7 @@ def test_a_mistake_raises_where_it_is_annotated(name, truth):
 
 
 @pytest.mark.asyncio(loop_scope="session")
-@pytest.mark.parametrize("name", MISTAKES)
+@pytest.mark.parametrize("name", SINGLE)
 async def test_every_offered_fix_mends_it(name, truth, engine, tmp_path):
     path = FIXTURES / name
     result = await engine.check(str(path))
@@ -76,6 +90,42 @@ async def test_every_offered_fix_mends_it(name, truth, engine, tmp_path):
         mend(folder, fix)
         errors = [truth.run(folder / script.name).error for script in scripts(path)]
         assert errors == [""] * len(errors), fix.title
+
+
+@pytest.mark.asyncio(loop_scope="session")
+@pytest.mark.parametrize("name", SEVERAL)
+async def test_each_of_several_is_a_mistake_of_its_own(name, truth, elsewhere):
+    """Each fix takes away its own finding alone, and PyTorch raises at one of those left until none is."""
+    engine, root = elsewhere
+    path = root / Path(name).name
+    text = (FIXTURES / name).read_text(encoding="utf-8")
+    path.write_text("\n".join(read(text).code), encoding="utf-8")
+    result = await engine.check(str(path))
+    assert len(result.findings) > 1
+    while mendable := [finding for finding in result.findings if finding.fixes]:
+        outcome = truth.run(path)
+        places = {
+            (place.file, place.range.start.line)
+            for finding in result.findings
+            for place in (finding.location, *(part.location for part in finding.related))
+        }
+        assert places & set(outcome.lines), outcome.error
+        before = told(result)
+        gone = next((finding for finding in mendable if raised_at(finding, outcome.lines)), mendable[0])
+        mend(root, next((fix for fix in gone.fixes if fix.preferred), gone.fixes[0]))
+        result = await engine.check(str(path))
+        assert told(result) == before - {(gone.code, gone.message)}
+    assert bool(truth.run(path).error) == bool(result.findings)
+
+
+def told(result: Result) -> set[tuple[str, str]]:
+    """What is said of a file, wherever it stands."""
+    return {(finding.code, finding.message) for finding in result.findings}
+
+
+def raised_at(finding: Finding, lines: Sequence[tuple[str, int]]) -> bool:
+    """Whether PyTorch's traceback passes the place of a finding."""
+    return (finding.location.file, finding.location.range.start.line) in lines
 
 
 def mend(folder: Path, fix: Fix) -> None:

@@ -44,14 +44,16 @@ async def _mends(
 
 def _better(finding: Finding, edits: Sequence[Edit], before: Report, after: Report) -> bool:
     left = {_identity(other, other.location) for other in after.findings}
+    # The others must say what they said: a fix that changes their sizes would not go together with theirs.
     expected = {_identity(other, moved(other.location, edits)) for other in before.findings}
-    gone = _identity(finding, moved(finding.location, edits))
+    code, place, _ = _identity(finding, moved(finding.location, edits))
     reach = _reach(finding, after)
-    return gone not in left and left <= expected and (reach == 0 or reach < _reach(finding, before))
+    gone = (code, place) not in {other[:2] for other in left}
+    return gone and left <= expected and (reach == 0 or reach < _reach(finding, before))
 
 
-def _identity(finding: Finding, location: Location) -> tuple[str, Location]:
-    return finding.code, location
+def _identity(finding: Finding, location: Location) -> tuple[str, Location, str]:
+    return finding.code, location, finding.message
 
 
 def _reach(finding: Finding, report: Report) -> int:

@@ -6,6 +6,7 @@ Where `lineage` tells people a likely story, this is for proofs: what it does no
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Optional
@@ -34,43 +35,57 @@ _FROM_NUMBERS = _MADE_OF_NUMBERS | FACTORIES | RESHAPES
 
 @dataclass(frozen=True)
 class Descent:
-    """`passed` are the places on the way whose sizes were not declared, `declared` those where one of `layers` set it.
+    """All `places` on the way, down to those where one of `layers` set the size, and the `sizes` that were met there.
 
-    `doubtful` tells that a substitute is on the way, in a dimension that its mistake left open.
+    `doubtful` tells that a substitute is on the way, in a dimension that its mistake left open; if that could only be
+    one of two sizes, the one that it did not get is among the `alternatives`.
     """
 
-    passed: frozenset[Place]
-    declared: frozenset[Place]
+    places: frozenset[Place]
     layers: tuple[Any, ...]
+    sizes: frozenset[int]
+    alternatives: frozenset[int]
     doubtful: bool
 
 
 def descent_of(facts: Facts, starts: Iterable[tuple[Any, int]], leaked: bool) -> Descent:
     """Follow dimensions of tensors to all that decided their sizes; if sizes `leaked`, no number on the way is sure."""
     waiting = list(starts)
-    passed: set[Place] = set()
-    declared: dict[Place, Any] = {}
+    places: set[Place] = set()
+    layers: dict[int, Any] = {}
+    sizes: set[int] = set()
+    alternatives: set[int] = set()
     doubtful = False
-    while waiting and len(passed) < _MOST:
+    while waiting and len(places) < _MOST:
         tensor, dim = waiting.pop()
         place = (id(tensor), dim)
-        if place in passed or place in declared:
+        if place in places:
             continue
-        doubtful = doubtful or dim in facts.recovered.get(id(tensor), ())
+        places.add(place)
+        sizes.add(int(tensor.shape[dim]))
+        doubts = facts.recovered.get(id(tensor), {})
+        if doubts.get(dim) is not None:
+            alternatives.add(doubts[dim] or 0)
+            continue
+        doubtful = doubtful or dim in doubts
         origin = facts.origin_of(tensor) or _followed(facts, tensor)
-        if origin is not None and _is_declared(origin.module, tensor, dim):
-            declared[place] = origin.module
-            continue
-        passed.add(place)
         if origin is None:
+            continue
+        if _is_declared(origin.module, tensor, dim):
+            layers[id(origin.module)] = origin.module
             continue
         sources = _sources(origin, tensor, dim)
         waiting += sources
         # A number that was read from a doubtful shape may be in here, unless the size just stayed what it was.
         stayed = len(sources) == 1 and sources[0][0].shape[sources[0][1]] == tensor.shape[dim]
         doubtful = doubtful or (leaked and not stayed and operation_of(origin) in _FROM_NUMBERS)
-    layers = tuple({id(layer): layer for layer in declared.values()}.values())
-    return Descent(frozenset(passed), frozenset(declared), layers, doubtful or len(passed) >= _MOST)
+    return Descent(
+        frozenset(places),
+        tuple(layers.values()),
+        frozenset(sizes),
+        frozenset(alternatives),
+        doubtful or len(places) >= _MOST,
+    )
 
 
 def _followed(facts: Facts, tensor: Any) -> Optional[Origin]:
@@ -112,9 +127,19 @@ def _places(name: str, origin: Origin, source: Any, tensor: Any, dim: int) -> It
         return equal or every
     if isinstance(source, torch.nn.Parameter):
         return equal
+    if _is_width(name, tensor, dim):
+        return ()
     if source.dim() == tensor.dim():
         return (dim,)
     return equal or every
+
+
+def _is_width(name: str, tensor: Any, dim: int) -> bool:
+    """Whether a functional layer sets a dimension by its weight alone."""
+    if name == "linear":
+        return dim == tensor.dim() - 1
+    found = re.fullmatch(r"conv(?:_transpose)?([123])d", name)
+    return found is not None and dim == tensor.dim() - 1 - int(found.group(1))
 
 
 def _of_product(origin: Origin, source: Any, dim: int) -> tuple[int, ...]:

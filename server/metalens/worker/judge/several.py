@@ -6,164 +6,86 @@ make it go away: nothing in it may rest on a dimension that they left in doubt, 
 
 from __future__ import annotations
 
-import ast
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Optional
 
 from metalens.protocol.messages import Finding
-from metalens.protocol.values import Location
-from metalens.worker.judge import torchkind
-from metalens.worker.judge.case import Case, Mistake
-from metalens.worker.judge.definitions import slot_of
-from metalens.worker.judge.descent import Descent, descent_of
+from metalens.worker.judge.conflict import Conflict, Share, Side, conflict_of
 from metalens.worker.judge.judge import case_of, tell
-from metalens.worker.judge.rules import mistake_of
-from metalens.worker.judge.source import source_of
 from metalens.worker.trace.facts import Facts, Failure
 
 
 def findings_of(failures: Iterable[Failure], facts: Facts) -> tuple[Finding, ...]:
     """The findings among the failures, in the order in which they were met, one for each mistake."""
     found: dict[tuple[Any, ...], Finding] = {}
-    earlier: list[_Conflict] = []
+    earlier: list[Conflict] = []
     for failure in failures:
-        try:
-            finding = _finding(failure, facts, earlier)
-        except Exception as error:  # noqa: BLE001 - judging runs torch on what user code left behind
-            print(f"metalens could not judge a {type(failure.error).__name__}: {error!r}", file=sys.stderr)
-            continue
+        finding = _finding(failure, facts, earlier)
         if finding is not None:
             found.setdefault((finding.location.file, finding.location.range, finding.code), finding)
     return tuple(found.values())
 
 
-def _finding(failure: Failure, facts: Facts, earlier: list[_Conflict]) -> Optional[Finding]:
-    case = case_of(failure, facts)
-    if case is None:
+def _finding(failure: Failure, facts: Facts, earlier: list[Conflict]) -> Optional[Finding]:
+    try:
+        case = case_of(failure, facts)
+        if case is None:
+            return None
+        # Where nothing went on after a mistake, nothing can follow from one.
+        if facts.recovered or facts.leaked:
+            conflict = conflict_of(case)
+            follows = _is_in_doubt(conflict) or any(_same_cause(conflict, other) for other in earlier)
+            earlier.append(conflict)
+            if follows:
+                return None
+    except Exception as error:  # noqa: BLE001 - judging runs torch on what user code left behind
+        sys.stderr.write(f"metalens could not judge a {type(failure.error).__name__}: {error!r}\n")
         return None
-    if not facts.recovered and not facts.leaked:  # nothing went on after a mistake, so nothing can follow from one
-        return tell(case)
-    conflict = _conflict(case)
-    follows = conflict.descent.doubtful or any(_same_cause(conflict, other) for other in earlier)
-    earlier.append(conflict)
-    return None if follows else tell(case)
+    return tell(case)
 
 
-@dataclass(frozen=True)
-class _Conflict:
-    """What disagrees: the sizes, if it is sizes, what they rest on, and the layer that wants one of them.
-
-    `model` is the outermost module under way, `place` the expression that failed. `builders` are the constructor calls
-    that set the sizes, each with the layers that it made. `written` tells that no number behind them could be wrong.
-    """
-
-    model: Any
-    place: Location
-    sizes: Optional[tuple[int, int]]
-    descent: Descent
-    layer: Any
-    builders: dict[Location, set[int]]
-    written: bool
-
-
-def _conflict(case: Case) -> _Conflict:
-    mistake = mistake_of(case)
-    sides = _sides(mistake)
-    sizes = _sizes(mistake, sides)
-    descent = descent_of(case.facts, sides or _everything(case), case.failure.leaked)
-    return _Conflict(
-        model=case.failure.modules[0].module if case.failure.modules else None,
-        place=case.location,
-        sizes=sizes,
-        descent=descent,
-        layer=mistake.layer,
-        builders=_builders(case.facts, (mistake.layer, *(descent.layers if sides else ()))),
-        written=sizes is not None and _is_written(case, mistake),
-    )
-
-
-def _builders(facts: Facts, layers: Iterable[Any]) -> dict[Location, set[int]]:
-    found: dict[Location, set[int]] = {}
-    for layer in layers:
-        built = facts.built_of(layer)
-        if built is not None and built.location is not None:
-            found.setdefault(built.location, set()).add(id(layer))
-    return found
-
-
-def _sizes(mistake: Mistake, sides: list[tuple[Any, int]]) -> Optional[tuple[int, int]]:
-    found = [int(tensor.shape[dim]) for tensor, dim in sides]
-    if len(found) == 1 and mistake.expected:
-        found.insert(0, mistake.expected)
-    return (found[0], found[1]) if len(found) == 2 and all(found) else None
-
-
-def _sides(mistake: Mistake) -> list[tuple[Any, int]]:
-    """The dimensions that disagree, where the mistake is that two sizes do; else nothing."""
-    tensor, dim = mistake.tensor, mistake.dim
-    if tensor is None or mistake.given is None or dim >= tensor.dim() or int(tensor.shape[dim]) != mistake.given:
-        return []
-    if mistake.other is None:
-        return [(tensor, dim)] if mistake.argument else []
-    place = mistake.other_dim
-    return [(tensor, dim), (mistake.other, place)] if place < mistake.other.dim() else []
-
-
-def _everything(case: Case) -> list[tuple[Any, int]]:
-    call = case.call
-    given = (*call.args, *call.kwargs.values()) if call is not None and case.layer is not None else ()
-    if case.failure.function is None:
-        given = (*given, *_mentioned(case))
-    tensors = [*case.tensors, *(part for part in given if hasattr(part, "dim") and hasattr(part, "shape"))]
-    return [(tensor, dim) for tensor in tensors for dim in range(tensor.dim())]
-
-
-def _mentioned(case: Case) -> list[Any]:
-    """The values of the variables in the statement that failed."""
-    statement = source_of(case.facts, case.location.file).statement_at(case.location.range.start.line)
-    parts = ast.walk(statement) if statement is not None else ()
-    return [case.failure.names.get(part.id) for part in parts if isinstance(part, ast.Name)]
-
-
-def _same_cause(conflict: _Conflict, other: _Conflict) -> bool:
-    """Whether one change may mend both: of a size on which both rest, of one constructor call, or of a number behind."""
-    if conflict.place == other.place or conflict.descent.passed & other.descent.passed:
+def _is_in_doubt(conflict: Conflict) -> bool:
+    """Whether some fix of an earlier mistake may end this conflict too."""
+    if any(side.descent.doubtful for side in conflict.sides):
         return True
-    equal = conflict.sizes is not None and other.sizes is not None and set(conflict.sizes) == set(other.sizes)
-    if conflict.descent.declared & other.descent.declared:
-        # One size, given to two layers that want different ones: both must change.
-        given = conflict.sizes and other.sizes and conflict.sizes[1] == other.sizes[1]
-        return equal or not given
-    for place, layers in conflict.builders.items():
-        # One call in a loop or a factory made both layers; or the sizes of one layer are swapped.
-        if place in other.builders and (equal or layers.isdisjoint(other.builders[place])):
+    either = [side for side in conflict.sides if side.descent.alternatives]
+    if not either:
+        return False
+    # One of two known sizes comes in here: the conflict stays if neither is what is needed.
+    side = either[0]
+    return len(either) > 1 or not side.is_passed_on or side.needs in side.descent.alternatives
+
+
+def _same_cause(conflict: Conflict, other: Conflict) -> bool:
+    """Whether one change may mend both: of a size on which both rest, a constructor call, or a number behind them."""
+    if conflict.place == other.place:
+        return True
+    if any(_same_root(one, two) for one in conflict.sides for two in other.sides):
+        return True
+    for place, shares in conflict.shares.items():
+        if any(_same_call(one, two, conflict, other) for one in shares for two in other.shares.get(place, ())):
             return True
     if conflict.written or other.written or conflict.model is not other.model:
         return False
     if conflict.sizes is None or other.sizes is None:
-        return conflict.sizes is other.sizes
+        return conflict.sizes is other.sizes and conflict.code == other.code
     ratio = Fraction(*conflict.sizes)
     return Fraction(*other.sizes) in (ratio, 1 / ratio)
 
 
-def _is_written(case: Case, mistake: Mistake) -> bool:
-    """Whether no number elsewhere can make both sizes agree: they are plain numbers, or made of the same names."""
-    wants = [(mistake.layer, mistake.argument)] if mistake.layer is not None else []
-    for tensor, dim in _sides(mistake):
-        layer = case.lineage(tensor, dim).layer
-        wants.append((layer, torchkind.output_argument(layer) if layer is not None else ""))
-    names = [_names(case.facts, layer, argument) for layer, argument in wants]
-    return len(names) > 1 and None not in names and all(found == names[0] for found in names)
+def _same_root(one: Side, two: Side) -> bool:
+    """Whether both rest on one place, unless it would have to have two sizes at once."""
+    if not one.descent.places & two.descent.places:
+        return False
+    return not (one.is_passed_on and two.is_passed_on and one.needs != two.needs)
 
 
-def _names(facts: Facts, layer: Any, argument: str) -> Optional[frozenset[Any]]:
-    """The names in the expression of a constructor's argument, with the function around it; None if it is not seen."""
-    slot = slot_of(facts, layer, argument) if layer is not None else None
-    if slot is None or slot.node is None:
-        return None
-    parts = [part for part in ast.walk(slot.node) if isinstance(part, (ast.Name, ast.Subscript, ast.Call))]
-    scope = slot.source.function_at(slot.node.lineno - 1)
-    return frozenset((ast.unparse(part), scope) for part in parts)
+def _same_call(one: Share, two: Share, conflict: Conflict, other: Conflict) -> bool:
+    """Whether one change of a constructor call may mend both: it stands in a loop, or its sizes are swapped."""
+    if one.layer is not two.layer and not (one.literal and two.literal):
+        return True
+    if one.layer is not two.layer and one.argument == two.argument:
+        return one.needs is None or two.needs is None or one.needs == two.needs
+    return conflict.sizes is not None and other.sizes is not None and set(conflict.sizes) == set(other.sizes)

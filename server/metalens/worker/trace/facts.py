@@ -83,8 +83,9 @@ class Facts:
     """Everything that a run remembers, by identity of live objects (nothing is freed while a run lasts).
 
     `recovered` are the tensors that stand in for the output of an operation that failed, with the dimensions that the
-    mistake leaves in doubt; `leaked` tells that sizes were read as numbers after such a doubt arose. `followed` are the
-    operations since then that no expression of the user's shows, by the tensors that they gave.
+    mistake leaves in doubt, and the only other size that such a dimension may have, if that is known; `leaked` tells
+    that sizes were read as numbers after such a doubt arose. `followed` are the operations since then that no
+    expression of the user's shows, by the tensors that they gave.
     """
 
     built: dict[int, Built] = field(default_factory=dict)
@@ -92,7 +93,7 @@ class Facts:
     names: dict[int, str] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
     alive: list[Any] = field(default_factory=list)
-    recovered: dict[int, frozenset[int]] = field(default_factory=dict)
+    recovered: dict[int, dict[int, Optional[int]]] = field(default_factory=dict)
     followed: dict[int, tuple[Any, tuple[Any, ...]]] = field(default_factory=dict)
     leaked: bool = False
 

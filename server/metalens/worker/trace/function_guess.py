@@ -109,7 +109,9 @@ def _broadcast(left: Any, right: Any) -> Optional[Guess]:
     sizes = tuple(y if x == 1 else x if y == 1 else max(x, y) for x, y in zip(a, b))
     differing = frozenset(i for i, (x, y) in enumerate(zip(a, b)) if x != y and 1 not in (x, y))
     whole = left.dim() != right.dim() or sorted(a) == sorted(b) or not differing
-    return Guess(sizes, frozenset(range(rank)) if whole else differing, torch.promote_types(left.dtype, right.dtype))
+    doubtful = frozenset(range(rank)) if whole else differing
+    otherwise = {i: min(a[i], b[i]) for i in differing} if not whole and len(differing) == 1 else {}
+    return Guess(sizes, doubtful, torch.promote_types(left.dtype, right.dtype), otherwise)
 
 
 def _cat(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Guess]:

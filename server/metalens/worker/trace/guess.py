@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple, Optional, Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, NamedTuple, Optional
 
 import torch
 
@@ -11,11 +13,15 @@ Tensor = torch.Tensor
 
 
 class Guess(NamedTuple):
-    """The shape of one tensor; `doubtful` are the dimensions that the mistake leaves open, `dtype` is None for f32."""
+    """The shape of one tensor; `doubtful` are the dimensions that the mistake leaves open, `dtype` is None for f32.
+
+    `otherwise` has the only other size that a doubtful dimension may have, where there are but two.
+    """
 
     shape: tuple[int, ...]
     doubtful: frozenset[int]
     dtype: Optional[torch.dtype] = None
+    otherwise: Mapping[int, int] = MappingProxyType({})
 
 
 # A guess, or a (nested) tuple of guesses where an operation gives several tensors; None where there is no guess.
@@ -93,9 +99,10 @@ def all_of(tensor: Tensor) -> frozenset[int]:
     return frozenset(range(tensor.dim()))
 
 
-def same(tensor: Tensor, doubtful: frozenset[int]) -> Guess:
+def same(tensor: Tensor, doubtful: frozenset[int], otherwise: Optional[Mapping[int, int]] = None) -> Guess:
     """The shape of a tensor; integers become f32."""
-    return Guess(shape_of(tensor), doubtful, tensor.dtype if tensor.dtype.is_floating_point else None)
+    dtype = tensor.dtype if tensor.dtype.is_floating_point else None
+    return Guess(shape_of(tensor), doubtful, dtype, otherwise or {})
 
 
 def turned(x: Tensor, expected: int, dim: int) -> frozenset[int]:
@@ -104,13 +111,13 @@ def turned(x: Tensor, expected: int, dim: int) -> frozenset[int]:
     return others if any(int(x.shape[i]) == expected for i in others) else frozenset()
 
 
-def width_doubt(x: Tensor, dim: int, expected: int) -> frozenset[int]:
-    """A layer that gives what it takes: its width is in doubt, and all else if the input may be turned or lacks it."""
+def same_width(x: Tensor, dim: int, expected: int) -> Guess:
+    """A layer that gives what it takes: its width is one of two, and all else is in doubt if the input may be turned."""
     if x.dim() <= dim or dim < 0:
-        return all_of(x)
+        return same(x, all_of(x))
     if int(x.shape[dim]) == expected:  # something else does not fit
-        return all_of(x) - {0, dim}
-    return turned(x, expected, dim) | {dim}
+        return same(x, all_of(x) - {0, dim})
+    return same(x, turned(x, expected, dim) | {dim}, {dim: expected})
 
 
 def each(value: Any, count: int) -> tuple[Any, ...]:

@@ -19,7 +19,7 @@ from metalens.worker.trace.guess import (
     same,
     shape_of,
 )
-from metalens.worker.trace.guess import turned, unflattened, width_doubt
+from metalens.worker.trace.guess import turned, unflattened, same_width
 
 nn = torch.nn
 Tensor = torch.Tensor
@@ -55,12 +55,12 @@ def _of_plain_layer(layer: Any, x: Tensor, tensors: list[Tensor]) -> Guesses:
         return Guess((), frozenset()) if layer.reduction != "none" else same(x, all_of(x))
     if isinstance(layer, (nn.modules.batchnorm._NormBase, nn.PReLU)):
         expected = layer.num_features if hasattr(layer, "num_features") else layer.num_parameters
-        return same(x, width_doubt(x, 1, expected))
+        return same_width(x, 1, expected)
     if isinstance(layer, nn.GroupNorm):
-        return same(x, width_doubt(x, 1, layer.num_channels))
+        return same_width(x, 1, layer.num_channels)
     if isinstance(layer, nn.LayerNorm) or type(layer).__name__ == "RMSNorm":
         shape = tuple(layer.normalized_shape)
-        return same(x, width_doubt(x, x.dim() - 1, int(shape[-1])) if len(shape) == 1 else all_of(x))
+        return same_width(x, x.dim() - 1, int(shape[-1])) if len(shape) == 1 else same(x, all_of(x))
     if isinstance(layer, _TRANSFORMERS):
         return same(tensors[1] if isinstance(layer, nn.Transformer) and len(tensors) > 1 else x, all_of(x))
     if isinstance(layer, nn.PixelShuffle):
@@ -109,7 +109,9 @@ def _recurrent(layer: Any, x: Tensor) -> Guesses:
 
 def _attention(layer: Any, tensors: list[Tensor], kwargs: dict[str, Any]) -> Guesses:
     query, key = tensors[0], tensors[1] if len(tensors) > 1 else tensors[0]
-    output = Guess((*shape_of(query)[:-1], layer.embed_dim), all_of(query))
+    output, last = same(query, all_of(query)), query.dim() - 1
+    if tuple(key.shape[:-1]) == tuple(query.shape[:-1]) or key.dim() == query.dim() == 3:
+        output = same_width(query, last, layer.embed_dim)
     if kwargs.get("need_weights") is False:
         return (output, None)
     place = 1 if layer.batch_first else 0

@@ -82,7 +82,7 @@ class Recovery:
     def _made(self, guesses: Guesses) -> Any:
         if isinstance(guesses, Guess):
             tensor = torch.empty(guesses.shape, dtype=guesses.dtype or torch.float32, device="meta")
-            self._facts.recovered[id(tensor)] = guesses.doubtful
+            self._facts.recovered[id(tensor)] = {dim: guesses.otherwise.get(dim) for dim in guesses.doubtful}
             self._facts.alive.append(tensor)
             return tensor
         if isinstance(guesses, int):
