@@ -78,6 +78,10 @@ class Connection:
             if isinstance(problem, asyncio.TimeoutError):
                 raise Refused(f"{command[0]} did not import torch within {START:g} s.") from problem
             if isinstance(problem, (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ProtocolError)):
+                if "SyntaxError" in connection.last_words:
+                    raise Refused(
+                        f"{command[0]} is too old: Metalens runs models with Python 3.9 or newer."
+                    ) from problem
                 raise Died(f"{command[0]} ended before it was ready: {connection.last_words}") from problem
             raise
         connection._reading = asyncio.create_task(connection._read())

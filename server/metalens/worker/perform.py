@@ -87,7 +87,7 @@ def perform(run: Run) -> Report:
             with deadline(share):
                 try:
                     stage.rehearse(caller, lambda: _all_explained(run, observer))
-                except OutOfTime:
+                except (OutOfTime, Limit):
                     stage.problems[caller.file] = f"the rehearsal of {caller.file} took too long and was cut short"
                 except BaseException as error:  # noqa: BLE001 - whatever ends the user's script ends it alone
                     stage.problems[caller.file] = f"its code ended with {type(error).__name__}"

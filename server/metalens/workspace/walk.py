@@ -138,7 +138,14 @@ def _read(folder: str, key: tuple[int, ...], above: tuple[_Rules, ...], own: _Ru
 
 def _files(entries: list[os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:
     endings = PYTHON + PAGES + SCRIPTS
-    return (entry for entry in entries if entry.name.endswith(endings) and entry.name[0] != "." and entry.is_file())
+    return (entry for entry in entries if entry.name.endswith(endings) and entry.name[0] != "." and _is_file(entry))
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link to itself
+        return False
 
 
 def _folders(entries: list[os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:

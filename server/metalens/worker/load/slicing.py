@@ -103,8 +103,11 @@ def _is_unbound_import(statement: ast.stmt) -> bool:
 
 
 def _is_seed(statement: ast.stmt, parts: list[ast.AST], read: set[str], hot: set[str]) -> bool:
-    if isinstance(statement, _SCOPES):
+    if isinstance(statement, ast.ClassDef):
         return True
+    if isinstance(statement, _SCOPES):
+        # A helper that reaches neither torch nor a module is kept only if something that is kept uses it.
+        return bool(read & hot)
     if isinstance(statement, (ast.Import, ast.ImportFrom)):
         return False
     calls = any(isinstance(node, ast.Call) for node in parts)
@@ -126,5 +129,10 @@ def workspace_names(root: str, import_paths: tuple[str, ...]) -> frozenset[str]:
         except OSError:
             continue
         names |= {entry.name[:-3] for entry in entries if entry.name.endswith(".py")}
-        names |= {entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")}
+        names |= {entry.name for entry in entries if not entry.name.startswith(".") and _is_folder(entry)}
     return frozenset(names)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    # `entry.is_dir()` raises for a link to itself.
+    return entry.is_dir(follow_symlinks=False) or (entry.is_symlink() and os.path.isdir(entry.path))
