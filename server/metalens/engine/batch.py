@@ -18,8 +18,8 @@ Texts = Callable[[str], str]
 # A shared rehearsal explains the classes of many files, so it may take longer than one that somebody waits for.
 PATIENCE = 6.0
 
-# Command lines of one caller in all, and those that share a process.
-MOST_LINES = 48
+# Command lines of one caller at a time, and those that share a process.
+MOST_LINES = 96
 LINES_AT_ONCE = 8
 
 
@@ -65,14 +65,16 @@ class Batch:
         return tuple([await self._verified(item, result) for item, result in zip(self.files, results, strict=True)])
 
     def _shared(self, part: Callable[[Plan], Sequence[Run]], files: Iterable[Planned]) -> list[Run]:
-        """General rehearsals of each caller of any of the files, the files themselves first, with all command lines."""
+        """General rehearsals of each caller of any of the files, the files themselves first.
+
+        Of the command lines each file gives its best one, then its second best.
+        """
         parts = [part(item.plan) for item in files]
         runs = [*(run for each in parts for run in each[:1]), *(run for each in parts for run in each[1:])]
-        found: dict[str, dict[Caller, Run]] = {}
-        for run in runs:
-            for caller in run.callers:
-                callers = found.setdefault(caller.file, {})
-                callers.setdefault(replace(caller, names=()), run)
+        lines = [(at, replace(caller, names=()), run) for run in runs for at, caller in enumerate(run.callers)]
+        found: dict[str, dict[Caller, Run]] = {run.callers[0].file: {} for run in runs}
+        for _, caller, run in sorted(lines, key=lambda line: line[0]):
+            found[caller.file].setdefault(caller, run)
         return [general for callers in found.values() for general in self._general(callers)]
 
     def _general(self, callers: dict[Caller, Run]) -> Iterable[Run]:
