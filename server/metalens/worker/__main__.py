@@ -7,7 +7,7 @@ that an interpreter that is too old can say so; all that it imports needs Python
 import os
 import sys
 
-FOLDER = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - the path must be clean before any import
+FOLDER = os.path.dirname(os.path.abspath(__file__))
 
 # A script's own folder comes first on the import path, where it would shadow the user's modules.
 if sys.path and os.path.realpath(sys.path[0]) == os.path.realpath(FOLDER):
@@ -47,8 +47,8 @@ def _register_package() -> None:
     """Make `metalens` importable, and nothing else that lies beside it."""
     from importlib.util import module_from_spec, spec_from_file_location  # noqa: PLC0415
 
-    package = os.path.dirname(FOLDER)  # noqa: PTH120
-    init = os.path.join(package, "__init__.py")  # noqa: PTH118
+    package = os.path.dirname(FOLDER)
+    init = os.path.join(package, "__init__.py")
     spec = spec_from_file_location("metalens", init, submodule_search_locations=[package])
     assert spec is not None
     assert spec.loader is not None

@@ -45,10 +45,8 @@ def warm() -> None:
         nn.functional.cross_entropy(hidden.flatten(0, 1), torch.empty(16, dtype=torch.int64, device="meta"))
         torch.einsum("bij,bkj->bik", hidden, hidden).softmax(-1) @ hidden
         torch.cat([hidden, hidden], 1).view(2, -1).transpose(0, 1).mean()
-    try:
+    with contextlib.suppress(RuntimeError):
         nn.Linear(4, 4, device="meta")(torch.empty((2, 3), device="meta"))
-    except RuntimeError:
-        pass
 
 
 def perform(run: Run) -> Report:
@@ -78,7 +76,7 @@ def perform(run: Run) -> Report:
 
     tracer.on_failure = failed
     tracer.recovery.confirm = confirmed
-    with torch.no_grad(), Following(tracer, suspicion), world(), observer:
+    with torch.no_grad(), Following(tracer, suspicion) as mode, world(), observer:
         stage = Stage(run.root, run.import_paths, sources, tracer)
         for index, caller in enumerate(run.callers):
             share = _share(run, index, time.perf_counter() - started)
@@ -91,8 +89,10 @@ def perform(run: Run) -> Report:
                     stage.problems[caller.file] = f"the rehearsal of {caller.file} took too long and was cut short"
                 except BaseException as error:  # noqa: BLE001 - whatever ends the user's script ends it alone
                     stage.problems[caller.file] = f"its code ended with {type(error).__name__}"
+            mode.settle()
         with contextlib.suppress(OutOfTime, Limit), deadline(run.timeout * 0.2):
             run_alike(observer)
+        mode.settle()
         for target in _left(run, observer):
             left = run.timeout * 0.9 - (time.perf_counter() - started)
             if left <= 0:
@@ -106,6 +106,8 @@ def perform(run: Run) -> Report:
                     alone.setdefault(
                         (target.file, target.qualname), Alone(f"its code ended with {type(error).__name__}")
                     )
+            mode.settle()
+        mode.settle()
     tracer.name_modules()
     findings = judge.findings_of(failures, tracer.facts)
     return Report(

@@ -53,7 +53,7 @@ def first_hidden() -> int:
 def close_all_but(keep: Collection[int]) -> None:
     """Close every descriptor above 2 that is not in `keep`."""
     try:
-        numbers = [int(name) for name in os.listdir("/proc/self/fd")]  # noqa: PTH208 - runs once for every run
+        numbers = [int(name) for name in os.listdir("/proc/self/fd")]
     except OSError:
         numbers = list(range(3, HIGHEST))
     for number in numbers:

@@ -9,6 +9,6 @@ import threading
 def count_threads() -> int:
     """The threads of this process."""
     try:
-        return len(os.listdir("/proc/self/task"))  # noqa: PTH208 - runs before every fork
+        return len(os.listdir("/proc/self/task"))
     except OSError:
         return threading.active_count()

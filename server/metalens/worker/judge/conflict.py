@@ -67,7 +67,7 @@ def conflict_of(case: Case) -> Conflict:
     places = _places(mistake)
     sizes = _sizes(mistake, places)
     if sizes is None:
-        sides = (Side(None, None, descent_of(facts, _everything(case), leaked)),)
+        sides: tuple[Side, ...] = (Side(None, None, descent_of(facts, _everything(case), leaked)),)
     else:
         found = [(place, descent_of(facts, [place], leaked)) for place in places]
         sides = tuple(Side(int(t.shape[d]), _other(sizes, int(t.shape[d])), descent) for (t, d), descent in found)

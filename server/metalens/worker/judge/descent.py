@@ -25,7 +25,7 @@ _MOST = 4000
 _NOWHERE = Location("", Range(Position(0, 0), Position(0, 0)))
 # Sizes of these come from several dimensions or from numbers.
 _MIXING = frozenset(
-    "matmul mm bmm mv einsum tensordot baddbmm addmm addbmm pixelshuffle pixelunshuffle pixel_shuffle pixel_unshuffle"  # noqa: SIM905
+    "matmul mm bmm mv einsum tensordot baddbmm addmm addbmm pixelshuffle pixelunshuffle pixel_shuffle pixel_unshuffle"
     " unfold fold cdist outer kron scaled_dot_product_attention bilinear diag diagonal repeat_interleave rearrange"
     " reduce multiheadattention tile".split()
 )
@@ -137,9 +137,9 @@ def _places(name: str, origin: Origin, source: Any, tensor: Any, dim: int) -> It
 def _is_width(name: str, tensor: Any, dim: int) -> bool:
     """Whether a functional layer sets a dimension by its weight alone."""
     if name == "linear":
-        return dim == tensor.dim() - 1
+        return bool(dim == tensor.dim() - 1)
     found = re.fullmatch(r"conv(?:_transpose)?([123])d", name)
-    return found is not None and dim == tensor.dim() - 1 - int(found.group(1))
+    return found is not None and bool(dim == tensor.dim() - 1 - int(found.group(1)))
 
 
 def _of_product(origin: Origin, source: Any, dim: int) -> tuple[int, ...]:

@@ -1,0 +1,1 @@
+"""How code comes in: sliced, instrumented, with stand-ins for what is missing."""

@@ -9,7 +9,8 @@ import importlib.machinery
 import os
 import sys
 import types
-from typing import Any, Callable, Optional, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, Optional
 
 from metalens.worker.load import conveniences, data_files, distributed, gym, vision
 from metalens.worker.load.sources import Sources
@@ -65,7 +66,7 @@ class WorkspaceFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 class StandIn(types.ModuleType):
     """A package that is not installed: everything in it is Unknown."""
 
-    __path__: list[str] = []
+    __path__: list[str] = []  # noqa: RUF012 - as packages have it
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name.endswith("__"):
@@ -74,6 +75,7 @@ class StandIn(types.ModuleType):
         return importlib.import_module(full) if _known(full) is not None else Unknown(full)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """A module that is called, as some packages allow."""
         return Unknown(f"{self.__name__}(...)")
 
 
@@ -102,7 +104,7 @@ class MissingFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self, name: str, path: Optional[Sequence[str]] = None, target: Optional[types.ModuleType] = None
     ) -> Optional[importlib.machinery.ModuleSpec]:
         """A stand-in's spec, or None to let the import fail."""
-        top = name.split(".")[0]
+        top = name.split(".", maxsplit=1)[0]
         if top in self.missing:
             return importlib.machinery.ModuleSpec(name, self, is_package=True)
         if "." in name or top in _NEVER or not self._asked_by_workspace():

@@ -287,9 +287,11 @@ class _Rewriter:
         """The statements of a body, each of which may fail on its own."""
         result: list[ast.stmt] = []
         for index, statement in enumerate(body):
-            if isinstance(statement, _UNGUARDED) or (index == 0 and is_docstring(statement)):
-                result.append(statement)
-            elif isinstance(statement, ast.ImportFrom) and statement.module == "__future__":
+            if (
+                isinstance(statement, _UNGUARDED)
+                or (index == 0 and is_docstring(statement))
+                or (isinstance(statement, ast.ImportFrom) and statement.module == "__future__")
+            ):
                 result.append(statement)
             elif isinstance(statement, _FUNCTIONS) and not statement.decorator_list:
                 result.append(self.visit(statement))

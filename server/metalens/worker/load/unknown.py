@@ -32,6 +32,7 @@ class Unknown:
         return None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Unknown; or, of a function or class alone, that itself."""
         # Used as a decorator it gives back what it decorates, so that the decorated thing stays known.
         if len(args) == 1 and not kwargs and _is_decorated(args[0]):
             return args[0]
@@ -94,7 +95,7 @@ def _base(why: str) -> type:
 
 def lightning_module() -> type:
     """A stand-in for `LightningModule`: a torch module with the conveniences that user code calls."""
-    import torch
+    import torch  # noqa: PLC0415 - this file is also used where torch is not
 
     existing = getattr(lightning_module, "made", None)
     if existing is not None:

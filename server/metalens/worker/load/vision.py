@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, Callable, Optional, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, Optional
 
 import torch
 
@@ -50,7 +51,9 @@ class Picture:
 
     def convert(self, mode: str = "RGB", *args: Any, **kwargs: Any) -> Picture:
         """The picture in another mode."""
-        return Picture(self._width, self._height, channels={"L": 1, "1": 1, "RGB": 3, "RGBA": 4}.get(mode, 3), made_up=self.made_up)
+        return Picture(
+            self._width, self._height, channels={"L": 1, "1": 1, "RGB": 3, "RGBA": 4}.get(mode, 3), made_up=self.made_up
+        )
 
     def resize(self, size: Sequence[int], *args: Any, **kwargs: Any) -> Picture:
         """The picture in another size (width, height)."""
@@ -255,6 +258,7 @@ class Compose:
         self.transforms = transforms
 
     def __call__(self, image: Any) -> Any:
+        """The image after all of them."""
         for transform in self.transforms:
             image = transform(image)
         return image
@@ -291,8 +295,9 @@ TRANSFORMS.update(
     {
         name: _same
         for name in (
-            "RandomHorizontalFlip RandomVerticalFlip RandomRotation ColorJitter RandomErasing RandomAffine GaussianBlur "
-            "RandomPerspective RandomGrayscale AutoAugment RandAugment TrivialAugmentWide RandomInvert InterpolationMode"
+            "RandomHorizontalFlip RandomVerticalFlip RandomRotation ColorJitter RandomErasing RandomAffine "
+            "GaussianBlur RandomPerspective RandomGrayscale AutoAugment RandAugment TrivialAugmentWide RandomInvert "
+            "InterpolationMode"
         ).split()
     }
 )

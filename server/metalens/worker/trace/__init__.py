@@ -1,0 +1,1 @@
+"""How code is run, and what is seen of it."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterable, Optional, Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any, Optional
 
 import torch
 
@@ -114,7 +115,7 @@ def _status(seen: Seen) -> tuple[str, str]:
 
 
 def _layers(module: Any, observer: Observer) -> tuple[Layer, ...]:
-    layers = []
+    layers: list[Layer] = []
     for name, part in torch.nn.Module.named_modules(module):
         if not name:
             continue

@@ -16,7 +16,6 @@ from metalens.worker.trace.facts import Failure, Frame, ModuleCall
 from metalens.worker.trace.observe import Observer, class_file
 from metalens.worker.trace.tracer import Tracer
 
-
 # The text of an error that one of our objects brought about: no mistake of the user's.
 _SPEAKS_OF_US = re.compile(r"metalens|\bUnknown\b|StandIn|MadeUp")
 
@@ -111,7 +110,7 @@ def _frames(error: BaseException, tracer: Tracer) -> tuple[Frame, ...]:
         if known is not None:
             location = _place(trace, code.co_filename, notes, tracer)
             owner = trace.tb_frame.f_locals.get("self")
-            cls = type(owner) if class_file(type(owner)) else None
+            cls = type(owner) if class_file(type(owner)) else None  # type: ignore[arg-type]
             name = getattr(code, "co_qualname", code.co_name)
             frames.append(Frame(location, name, cls))
         trace = trace.tb_next

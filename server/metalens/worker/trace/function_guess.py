@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, Optional
+from collections.abc import Callable, Sequence
+from typing import Any, Optional
 
 import torch
+from torch import Tensor
 
 from metalens.worker.trace.guess import (
     Guess,
@@ -18,10 +20,8 @@ from metalens.worker.trace.guess import (
     reshaped,
     same,
     shape_of,
+    unflattened,
 )
-from metalens.worker.trace.guess import unflattened
-
-Tensor = torch.Tensor
 
 
 def guess_of_function(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Guesses:
@@ -54,7 +54,7 @@ def _functional_linear(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Guess:
 
 
 def _functional_convolution(args: tuple[Any, ...], kwargs: dict[str, Any], space: int, transposed: bool) -> Guess:
-    names = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
+    names: tuple[str, ...] = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
     names = (*names[:5], "output_padding", "groups", "dilation") if transposed else names
     bound = _bound(names, args, kwargs)
     weight, groups = bound["weight"], bound.get("groups", 1)
@@ -170,7 +170,7 @@ def _split(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[tuple[Gues
 
 
 def _item(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Guess]:
-    """Keys that a tensor is too small for point to its first items, and those that it lacks a dimension for are gone."""
+    """Keys too big for a tensor point to its first items; those for which it lacks a dimension are gone."""
     x, keys = args[0], args[1] if isinstance(args[1], tuple) else (args[1],)
     if not all(isinstance(key, (int, slice, type(None), type(...))) for key in keys):
         return None

@@ -8,8 +8,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, Optional
 
 import torch
-
-Tensor = torch.Tensor
+from torch import Tensor
 
 
 class Guess(NamedTuple):
@@ -112,7 +111,7 @@ def turned(x: Tensor, expected: int, dim: int) -> frozenset[int]:
 
 
 def same_width(x: Tensor, dim: int, expected: int) -> Guess:
-    """A layer that gives what it takes: its width is one of two, and all else is in doubt if the input may be turned."""
+    """A layer that gives what it takes: its width is one of two; all else is in doubt if the input may be turned."""
     if x.dim() <= dim or dim < 0:
         return same(x, all_of(x))
     if int(x.shape[dim]) == expected:  # something else does not fit

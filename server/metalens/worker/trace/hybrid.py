@@ -7,7 +7,8 @@ and the run is tainted from then on.
 from __future__ import annotations
 
 import math
-from typing import Any, Callable, Optional
+from collections.abc import Callable
+from typing import Any, Optional
 
 import torch
 from torch.overrides import TorchFunctionMode
@@ -44,6 +45,12 @@ class Hybrid(TorchFunctionMode):
         self.suspicion = suspicion
         self.on_taint = on_taint
         self.on_error = on_error
+
+    def settle(self) -> None:
+        """Make this the one mode at work again, after an interruption at a moment when torch had put it aside."""
+        while torch._C._len_torch_function_stack():
+            torch._C._pop_torch_function_stack()
+        torch._C._push_on_torch_function_stack(self)
 
     def __torch_function__(
         self, func: Function, types: Any, args: tuple[Any, ...] = (), kwargs: Optional[dict[str, Any]] = None
@@ -96,7 +103,7 @@ class Hybrid(TorchFunctionMode):
         self.on_taint(f"{_name(func)} needs values")
         try:
             result = func(*_map(_zeros, args), **_map(_zeros, kwargs))
-        except Exception as error:  # noqa: BLE001 - zeros were our idea, so this is no mistake of the user
+        except Exception as error:
             raise Limit(f"{_name(func)} does not run without values ({text.splitlines()[0][:80]})") from error
         return _map(to_meta, result)
 

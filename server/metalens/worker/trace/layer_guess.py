@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from metalens.worker.trace.guess import (
     Guess,
@@ -17,12 +18,13 @@ from metalens.worker.trace.guess import (
     linear_like,
     reshaped,
     same,
+    same_width,
     shape_of,
+    turned,
+    unflattened,
 )
-from metalens.worker.trace.guess import turned, unflattened, same_width
 
 nn = torch.nn
-Tensor = torch.Tensor
 
 
 def guess_of_layer(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Guesses:

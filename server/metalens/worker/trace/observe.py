@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 
 import torch
+from torch.nn import Module
 
 from metalens.protocol.values import Location
 from metalens.worker.load.unknown import UnknownBase, UnknownError, contains_unknown
@@ -17,7 +19,6 @@ from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.recover import NOTHING
 from metalens.worker.trace.tracer import Tracer
 
-Module = torch.nn.Module
 _PARTS = 16
 
 
@@ -25,9 +26,10 @@ _PARTS = 16
 class Seen:
     """One instance of a workspace class: how it was built, in which run, and how its first complete call went.
 
-    `source` is `call site`, `parent`, `default` or `invented`; `assumed` tells that the arguments, or those of a parent,
-    were made up or wait for real ones. `mended` are the tracer's reasons at the time of building and of
-    the call. `root` is the outermost model under construction then. `ended` is the error that ended its constructor or its first call.
+    `source` is `call site`, `parent`, `default` or `invented`; `assumed` tells that the arguments, or those of a
+    parent, were made up or wait for real ones. `mended` are the tracer's reasons at the time of building and of the
+    call. `root` is the outermost model under construction then. `ended` is the error that ended its constructor or its
+    first call.
     """
 
     built: Built
@@ -81,12 +83,12 @@ class Observer:
             return observer.run(module, args, kwargs)
 
         def init_subclass(cls: type, **kwargs: Any) -> None:
-            super(Module, cls).__init_subclass__(**kwargs)
+            super(Module, cls).__init_subclass__(**kwargs)  # type: ignore[misc]
             observer.adopt(cls)
 
         Module.__new__ = new  # type: ignore[method-assign, assignment]
         Module.__call__ = call  # type: ignore[method-assign]
-        Module.__init_subclass__ = classmethod(init_subclass)  # type: ignore[assignment]
+        Module.__init_subclass__ = classmethod(init_subclass)  # type: ignore[assignment, arg-type]
         return self
 
     def __exit__(self, *exc: Any) -> None:
@@ -98,7 +100,7 @@ class Observer:
 
     def construct(self, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """`cls(*args, **kwargs)` was called: make the bare object and remember how."""
-        module = object.__new__(cls)
+        module: Any = object.__new__(cls)
         if contains_unknown((args, kwargs)):
             raise UnknownError(f"an argument of {cls.__name__} is not known")
         if issubclass(cls, UnknownBase):
@@ -107,7 +109,7 @@ class Observer:
         built = Built(module, cls, args, kwargs, tracer.location())
         tracer.facts.built[id(module)] = built
         tracer.facts.alive.append(module)
-        file = class_file(cls)
+        file = class_file(cls)  # type: ignore[arg-type]
         if file is not None and self.is_workspace(file):
             parent = tracer.strict > 0
             source = "parent" if parent else self.build_source
@@ -225,8 +227,8 @@ def _limited(error: BaseException) -> BaseException:
     return Limit("its code ends the interpreter") if isinstance(error, SystemExit) else error
 
 
-@functools.lru_cache(maxsize=None)
-def class_file(cls: type) -> Optional[str]:
+@functools.cache
+def class_file(cls: Any) -> Optional[str]:
     """The file in which a class was defined, as far as its module tells."""
     module = sys.modules.get(cls.__module__)
     file = getattr(module, "__file__", None)

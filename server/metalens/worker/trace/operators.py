@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import operator
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "Add": operator.add,
@@ -38,7 +39,7 @@ IN_PLACE: dict[str, Callable[[Any, Any], Any]] = {
 }
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def unpacker(count: int) -> Callable[[Any], Any]:
     """A function that unpacks its argument into so many names, and raises as Python does if it cannot."""
     names = ", ".join(f"_{i}" for i in range(count))

@@ -1,11 +1,12 @@
-"""Inputs of `forward` that nobody gave: guessed from names and first layers, repaired by what the first consumers say."""
+"""Inputs of `forward` that nobody gave: guessed from names and layers, repaired by what the first consumers say."""
 
 from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Callable, Iterator, Optional
+from typing import Any, Optional
 
 import torch
 

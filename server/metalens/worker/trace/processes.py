@@ -6,7 +6,8 @@ import concurrent.futures
 import multiprocessing
 import multiprocessing.pool
 import multiprocessing.process
-from typing import Any, Callable, Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 

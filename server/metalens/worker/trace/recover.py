@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import types
-from typing import Any, Callable, Mapping, Optional
+from collections.abc import Callable, Mapping
+from typing import Any, Optional
 
 import torch
 
@@ -109,7 +110,7 @@ def guesses_of(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
 
 def _is_torch(function: Any) -> bool:
     module = str(getattr(function, "__module__", None) or "_operator")
-    return module.split(".")[0] in ("torch", "_operator")
+    return module.split(".", maxsplit=1)[0] in ("torch", "_operator")
 
 
 def _as_floats(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Guess]:

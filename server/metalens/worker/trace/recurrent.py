@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -66,8 +67,8 @@ def _rules() -> dict[Any, _Rule]:
     for holder in (torch._VF, torch):
         for name, states in (("lstm", 2), ("gru", 1), ("rnn_tanh", 1), ("rnn_relu", 1)):
             table[getattr(holder, name)] = _layer(states)
-        table[getattr(holder, "_pack_padded_sequence")] = _pack
-        table[getattr(holder, "_pad_packed_sequence")] = _unpack
+        table[holder._pack_padded_sequence] = _pack
+        table[holder._pad_packed_sequence] = _unpack
     return table
 
 

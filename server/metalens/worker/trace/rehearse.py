@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import os
 import random
 import sys
 import types
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -16,8 +18,8 @@ from metalens.protocol.messages import Caller
 from metalens.worker.load import inventions
 from metalens.worker.load.finder import MissingFinder, ReplacingFinder, WorkspaceFinder
 from metalens.worker.load.instrument import Table, instrument, is_training_loop
-from metalens.worker.load.snippets import identifiers, programs
 from metalens.worker.load.slicing import slice_script, workspace_names
+from metalens.worker.load.snippets import identifiers, programs
 from metalens.worker.load.sources import Sources
 from metalens.worker.load.unknown import Unknown, UnknownError
 from metalens.worker.trace.hybrid import Limit
@@ -150,7 +152,7 @@ class Stage:
             except (TypeError, ValueError):
                 continue
             self.tracer.mended, self.tracer.cut = self._mended, False
-            _attempt(lambda f=function, r=required: f(*(Unknown(part.name) for part in r)))
+            _attempt(functools.partial(function, *(Unknown(part.name) for part in required)))
 
     def _entered(self, file: str) -> set[str]:
         trace = self.tracer.files.get(file)

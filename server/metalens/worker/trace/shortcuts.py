@@ -5,11 +5,12 @@ A rule answers only where the operands plainly fit; whatever is unusual or wrong
 
 from __future__ import annotations
 
-from typing import Any, Callable, Optional
+from collections.abc import Callable
+from typing import Any, Optional
 
 import torch
+from torch import Tensor
 
-Tensor = torch.Tensor
 Function = Callable[..., Any]
 Rule = Callable[["tuple[Any, ...]", "dict[str, Any]"], Optional[torch.Tensor]]
 
@@ -130,7 +131,9 @@ def _attention(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor
         return None
     if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
         return None
-    if mask is not None and tuple(mask.shape[-2:]) != (query.shape[-2], key.shape[-2]) or getattr(mask, "ndim", 2) != 2:
+    if (mask is not None and tuple(mask.shape[-2:]) != (query.shape[-2], key.shape[-2])) or getattr(
+        mask, "ndim", 2
+    ) != 2:
         return None
     if query.dim() != 4:
         return _empty((*query.shape[:-1], value.shape[-1]), query)

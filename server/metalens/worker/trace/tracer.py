@@ -5,8 +5,9 @@ from __future__ import annotations
 import operator
 import sys
 import traceback
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Callable, Iterator, Optional
+from typing import Any, Optional
 
 import torch
 
@@ -139,11 +140,11 @@ class Tracer:
 
         def call(number: int, function: Any, /, *args: Any, **kwargs: Any) -> Any:
             if Unknown in map(type, args) or (kwargs and Unknown in map(type, kwargs.values())):
-                if self.strict or not self._takes_unknown(function):
-                    if self.strict and not isinstance(function, Unknown):
-                        name = getattr(function, "__name__", type(function).__name__)
-                        raise UnknownError(f"an argument of {name} is not known")
-                    return Unknown(getattr(function, "__name__", "call"))
+                name = "a value" if isinstance(function, Unknown) else getattr(function, "__name__", "call")
+                if self.strict and not isinstance(function, Unknown):
+                    raise UnknownError(f"an argument of {name} is not known")
+                if not self._takes_unknown(function):
+                    return Unknown(name)
             at.append((trace, number))
             try:
                 value = function(*args, **kwargs)
@@ -274,7 +275,7 @@ class Tracer:
         if isinstance(function, Unknown) or getattr(function, "takes_unknown", False) is True:
             return True
         if isinstance(function, type):
-            return not issubclass(function, torch.nn.Module) and self._is_own(function.__init__)
+            return not issubclass(function, torch.nn.Module) and self._is_own(function.__init__)  # type: ignore[misc]
         return self._is_own(function)
 
     def _is_own(self, function: Any) -> bool:

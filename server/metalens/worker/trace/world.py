@@ -6,9 +6,11 @@ import argparse
 import contextlib
 import sys
 import time
-from typing import Any, Callable, Iterator, Optional
+from collections.abc import Callable, Iterator
+from typing import Any, Optional
 
 import torch
+from torch.nn import Module
 
 from metalens.worker.load.unknown import Unknown, UnknownError
 from metalens.worker.trace import files, processes
@@ -18,7 +20,6 @@ from metalens.worker.trace.parallel import patches as parallel_patches
 from metalens.worker.trace.stores import patches as store_patches
 
 STAND_IN = True
-Module = torch.nn.Module
 _Patch = tuple[Any, str, Any]
 _RAW = 1 << 20  # elements of a data file that is not here
 
@@ -26,7 +27,14 @@ _RAW = 1 << 20  # elements of a data file that is not here
 @contextlib.contextmanager
 def world() -> Iterator[None]:
     """Put the stand-ins in place for the length of a run."""
-    patches = [*_module_patches(), *_torch_patches(), *_python_patches(), *_array_patches(), *files.patches(), *processes.patches()]
+    patches = [
+        *_module_patches(),
+        *_torch_patches(),
+        *_python_patches(),
+        *_array_patches(),
+        *files.patches(),
+        *processes.patches(),
+    ]
     before = [(owner, name, owner.__dict__[name] if name in vars(owner) else None) for owner, name, _ in patches]
     for owner, name, value in patches:
         setattr(owner, name, value)
@@ -132,12 +140,14 @@ def _torch_patches() -> list[_Patch]:
         (torch.utils.data, "DataLoader", Loader),
         (torch.utils.data.dataloader, "DataLoader", Loader),
     ]
-    for optimizer in vars(torch.optim).values():
-        if isinstance(optimizer, type) and issubclass(optimizer, torch.optim.Optimizer):
-            patches.append((optimizer, "step", _step))
-    for name in ("clip_grad_norm_", "clip_grad_value_"):
-        patches.append((torch.nn.utils, name, lambda *args, **kwargs: torch.zeros(())))
-    return [*patches, *parallel_patches(), *store_patches(), *folder_patches()]
+    optimizers = [item for item in vars(torch.optim).values() if isinstance(item, type)]
+    steps = [(item, "step", _step) for item in optimizers if issubclass(item, torch.optim.Optimizer)]
+    norms = [(torch.nn.utils, name, _norm) for name in ("clip_grad_norm_", "clip_grad_value_")]
+    return [*patches, *steps, *norms, *parallel_patches(), *store_patches(), *folder_patches()]
+
+
+def _norm(*args: Any, **kwargs: Any) -> torch.Tensor:
+    return torch.zeros(())
 
 
 def _step(optimizer: Any, closure: Optional[Callable[[], Any]] = None) -> Any:

@@ -74,8 +74,8 @@ def _classes(case: Case, word: str, prediction: Any, target: Any, shapes: str) -
             f"{word}: a target is not below the {int(prediction.shape[1])} classes of {words.shape(prediction.shape)}"
         )
         return Mistake("loss-size", words.fit(message), case.layer, tensor=prediction, other=target)
-    expected = (*prediction.shape[:1], *prediction.shape[2:])
-    message = f"{word} expects targets {words.shape(expected)}, got {words.shape(target.shape)}"
+    wanted = (*prediction.shape[:1], *prediction.shape[2:])
+    message = f"{word} expects targets {words.shape(wanted)}, got {words.shape(target.shape)}"
     return Mistake("loss-size", words.fit(message), case.layer, tensor=prediction, other=target)
 
 
