@@ -13,7 +13,7 @@ from metalens.resolve.index import View
 from trees import tree
 
 PARSER = "import argparse\nparser = argparse.ArgumentParser()\n{}\nargs = parser.parse_args()\n"
-NOBODY = Wanted(frozenset())
+NOBODY = Wanted(())
 
 
 def parser(*arguments, after=""):
@@ -111,8 +111,8 @@ class TestWrittenDown:
         )
         workspace = tree(tmp_path, {"train.py": parser("'--model'", "'--data'"), "run.sh": script})
         own = ["--model NetB --data x", "--model NetB --data y", ""]
-        assert lines(workspace, wanted=Wanted(frozenset({"NetB"}))) == own
-        leading = Wanted(frozenset({"Other"}), frozenset({"net-a"}))
+        assert lines(workspace, wanted=Wanted(("NetB",))) == own
+        leading = Wanted(("Other",), frozenset({"net-a"}))
         assert lines(workspace, wanted=leading) == ["--model Net_A --data x", "--model Net_A --data y", ""]
 
     def test_a_configuration_that_speaks_of_the_wanted_class(self, tmp_path):
@@ -122,7 +122,7 @@ class TestWrittenDown:
             "two.yaml": "model: NetB\n",
             "run.sh": "python train.py --config one.yaml\npython train.py --config two.yaml",
         }
-        result = found(tree(tmp_path, files), wanted=Wanted(frozenset({"NetB"})))
+        result = found(tree(tmp_path, files), wanted=Wanted(("NetB",)))
         assert result.lines[0] == CommandLine(("--config", "two.yaml"))
         assert str(tmp_path / "two.yaml") in result.files
 
@@ -211,18 +211,18 @@ class TestLeftOpen:
         text = parser(
             "'--kind', default='x'", "'--mode', choices=['p', 'q']", "'--big', action='store_true'", after=code
         )
-        assert self.assumed(tmp_path, text, Wanted(frozenset({"NetY"})))[:2] == ["", "--kind y"]
-        assert self.assumed(tmp_path, text, Wanted(frozenset({"NetZ"})))[:2] == ["", "--big"]
+        assert self.assumed(tmp_path, text, Wanted(("NetY",)))[:2] == ["", "--kind y"]
+        assert self.assumed(tmp_path, text, Wanted(("NetZ",)))[:2] == ["", "--big"]
         assert "--big" not in self.assumed(tmp_path, text)
 
     def test_a_name_that_is_looked_up(self, tmp_path):
         text = parser("'--arch', default='small'", after="model = getattr(nets, args.arch)()\n")
-        assert self.assumed(tmp_path, text, Wanted(frozenset({"Big"}))) == ["", "--arch Big"]
+        assert self.assumed(tmp_path, text, Wanted(("Big",))) == ["", "--arch Big"]
 
     def test_configurations_beside_the_default(self, tmp_path):
         files = {f"conf/{name}.yaml": f"model: {name}\n" for name in ("a", "b", "Net")} | {"conf/x.json": "{}"}
         workspace = tree(tmp_path, {"train.py": parser("'--cfg', default='conf/a.yaml'"), **files})
-        result = found(workspace, wanted=Wanted(frozenset({"Net"})))
+        result = found(workspace, wanted=Wanted(("Net",)))
         assert [line.arguments for line in result.lines] == [(), ("--cfg", "conf/Net.yaml"), ("--cfg", "conf/b.yaml")]
         assert {str(tmp_path / name) for name in files if name.endswith("yaml")} == set(result.files)
 

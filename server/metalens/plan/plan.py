@@ -90,8 +90,8 @@ def _command_lines(
     reached: Sequence[Imports],
 ) -> list[CommandLines]:
     """Of each caller: those that choose the wanted classes come first."""
-    own = frozenset(item.qualname.partition(".")[0] for item in classes) | {Path(files[0]).stem}
-    wanted = Wanted(own, frozenset(name for other in others for name in other.choices))
+    own = dict.fromkeys((Path(files[0]).stem, *(item.qualname.partition(".")[0] for item in classes)))
+    wanted = Wanted(tuple(own), frozenset(name for other in others for name in other.choices))
     return [lines_of(view, file, found.files, wanted) for file, found in zip(files, reached, strict=True)]
 
 

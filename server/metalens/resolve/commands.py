@@ -41,9 +41,9 @@ class CommandLines:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be reached: the names of the classes and their file, and all the names that lead there."""
+    """What is to be reached: the names of the file and its classes, and all the names that lead there."""
 
-    own: frozenset[str]
+    own: tuple[str, ...]
     leading: frozenset[str] = frozenset()
 
 
@@ -79,8 +79,12 @@ class _Search:
         if base is None:
             base = sweep.completed()
             found[base] = CommandLine(base, assumed=bool(base))
+        direct, others = sweep.variants(base)
+        for line in direct:
+            if line not in chosen:
+                found.setdefault(line, CommandLine(line, assumed=True))
         found.update({line: CommandLine(line) for line in chosen if line not in found})
-        for line in sweep.variants(base, leading=fitting):
+        for line in () if fitting else others:
             found.setdefault(line, CommandLine(line, assumed=True))
         lines = tuple(found.values())[:MAX_LINES]
         self.files.update(

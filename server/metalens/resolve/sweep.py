@@ -17,10 +17,10 @@ CONFIGS = (".yaml", ".yml", ".json", ".toml")
 MAX_SIBLINGS = 60
 
 _CONFIG_FOLDERS = ("configs", "config", "conf", "cfgs", "cfg", "experiments")
-_LEADING = 1  # the last rank of choices that lead to what is wanted
 _MAX_REACHED = 80
 _MOST_TEXT = 256 * 1024
 _WORD = re.compile(r"[^\W\d]\w*")
+_CHOOSING = re.compile(r"model|arch|net|backbone|name|class|type|module|encoder|decoder|block|head|loss")
 _TELLING = re.compile(
     r"model|arch|net|backbone|config|cfg|type|mode|task|dataset|variant|encoder|decoder|cell|rnn|block|head|loss|version"
 )
@@ -30,13 +30,16 @@ _WORDS: WeakKeyDictionary[Workspace, dict[str, tuple[str, frozenset[str]]]] = We
 
 @dataclass
 class Sweep:
-    """The open choices of one script; `own` and `leading` are the names of what is wanted. `files` were read."""
+    """The open choices of one script. `files` were read.
+
+    `names` are what the wanted things are called, the likeliest first; `leading` are names that lead to them.
+    """
 
     view: View
     script: str
     reached: Sequence[str]
     options: Sequence[Option]
-    own: frozenset[str]
+    names: Sequence[str]
     leading: frozenset[str]
     files: dict[str, None] = field(default_factory=dict)
 
@@ -58,27 +61,28 @@ class Sweep:
                 words += option.spelled(value)
         return tuple(words)
 
-    def variants(self, base: tuple[str, ...], *, leading: bool = False) -> Iterator[tuple[str, ...]]:
-        """The base with one choice made otherwise: first those that lead to what is wanted, then each option in turn.
+    def variants(self, base: tuple[str, ...]) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
+        """The base with one choice made otherwise: those that lead to what is wanted, and the others.
 
-        `leading`: those that lead there alone.
+        Those that choose it by its name are made in the shortest command line as well. Options take turns.
         """
-        ranked: dict[int, list[list[tuple[str, ...]]]] = {}
+        ranked: list[list[list[tuple[str, ...]]]] = [[], [], [], []]
+        shortest = self.completed()
         for option in self.options:
-            by_rank: dict[int, list[tuple[str, ...]]] = {}
+            by_rank: list[list[tuple[str, ...]]] = [[], [], [], []]
             for use in self._values(option):
-                line = _with(base, option, use.value)
-                if use.value != option.default and line is not None:
-                    by_rank.setdefault(self._rank(option, use), []).append(line)
-            for rank, lines in by_rank.items():
-                if rank > _LEADING and leading:
-                    continue
-                ranked.setdefault(rank, []).append(lines)
-        for _, groups in sorted(ranked.items()):
-            yield from _in_turn(groups)
+                rank = self._rank(option, use)
+                for start in (base, shortest) if rank == 0 else (base,):
+                    line = _with(start, option, use.value)
+                    if use.value != option.default and line is not None:
+                        by_rank[rank].append(line)
+            for rank, lines in enumerate(by_rank):
+                ranked[rank].append(lines)
+        in_turn = [list(_in_turn(groups)) for groups in ranked]
+        return [*in_turn[0], *in_turn[1]], [*in_turn[2], *in_turn[3]]
 
     def _rank(self, option: Option, use: Use) -> int:
-        for rank, names in enumerate((self.own, self.leading)):
+        for rank, names in enumerate((frozenset(self.names), self.leading)):
             said = use.names | {use.value}
             if not names.isdisjoint(said) or plain(use.value) in {plain(name) for name in names}:
                 return rank
@@ -89,7 +93,7 @@ class Sweep:
         compared = {use.value: use for use in self._facts.uses.get(option.name, ())}
         if option.flag:
             names = self._facts.tested.get(option.name, frozenset())
-            if not names.isdisjoint(self.own | self.leading):
+            if not names.isdisjoint(self.leading.union(self.names)):
                 yield Use("", names)
         elif option.choices:
             yield from (compared.get(value, Use(value)) for value in option.choices)
@@ -97,9 +101,9 @@ class Sweep:
             yield from (Use(file, frozenset(words)) for file, words in configs.items())
         elif not option.number:
             yield from compared.values()
-            if option.name in self._facts.keys:
+            if option.name in self._facts.keys and _CHOOSING.search(option.name.lower()):
                 script = os.path.basename(self.script).removesuffix(".py")
-                yield from (Use(name) for name in sorted(self.own) if name not in compared and name != script)
+                yield from (Use(name) for name in self.names if name not in compared and name != script)
 
     @cached_property
     def _facts(self) -> Facts:
