@@ -47,13 +47,16 @@ class Share:
 class Conflict:
     """Two sizes that disagree, or `sides` of unknown size where a mistake is of another kind.
 
-    `model` is the outermost module under way, `place` the expression that failed. `shares` are the layers that want or
-    give the sizes, by their constructor calls. `written` tells that no number behind the sizes could be wrong.
+    `model` is the outermost module under way, `place` the expression that failed, `layer` the one that failed there.
+    `numbers` are those that the message speaks of. `shares` are the layers that want or give the sizes, by their
+    constructor calls. `written` tells that no number behind the sizes could be wrong.
     """
 
     code: str
     model: Any
     place: Location
+    layer: Any
+    numbers: frozenset[Optional[int]]
     sides: tuple[Side, ...]
     sizes: Optional[tuple[int, int]]
     shares: dict[Location, list[Share]]
@@ -75,6 +78,8 @@ def conflict_of(case: Case) -> Conflict:
         code=mistake.code,
         model=case.failure.modules[0].module if case.failure.modules else None,
         place=case.location,
+        layer=mistake.layer,
+        numbers=frozenset(sizes or (mistake.expected, mistake.given)),
         sides=sides,
         sizes=sizes,
         shares=_shares(case, mistake, sides),
@@ -123,9 +128,8 @@ def _mentioned(case: Case) -> list[Any]:
 def _shares(case: Case, mistake: Mistake, sides: tuple[Side, ...]) -> dict[Location, list[Share]]:
     found = [(mistake.layer, mistake.argument, mistake.given)] if mistake.layer is not None else []
     for side in sides:
-        if side.size is not None:
-            needs = side.needs if side.is_passed_on else None
-            found += [(layer, torchkind.output_argument(layer), needs) for layer in side.descent.layers]
+        needs = side.needs if side.is_passed_on else None
+        found += [(layer, torchkind.output_argument(layer), needs) for layer in side.descent.layers]
     shares: dict[Location, list[Share]] = {}
     for layer, argument, needs in found:
         built = case.facts.built_of(layer)

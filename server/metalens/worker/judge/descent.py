@@ -128,7 +128,7 @@ def _places(name: str, origin: Origin, source: Any, tensor: Any, dim: int) -> It
     if isinstance(source, torch.nn.Parameter):
         return equal
     if _is_width(name, tensor, dim):
-        return ()
+        return () if source is origin.inputs[0] else equal
     if source.dim() == tensor.dim():
         return (dim,)
     return equal or every

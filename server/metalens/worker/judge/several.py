@@ -84,8 +84,15 @@ def _same_root(one: Side, two: Side) -> bool:
 
 def _same_call(one: Share, two: Share, conflict: Conflict, other: Conflict) -> bool:
     """Whether one change of a constructor call may mend both: it stands in a loop, or its sizes are swapped."""
-    if one.layer is not two.layer and not (one.literal and two.literal):
+    if conflict.numbers == other.numbers and None not in conflict.numbers:
         return True
-    if one.layer is not two.layer and one.argument == two.argument:
+    if one.layer is two.layer or conflict.sizes is None or other.sizes is None:
+        # A layer that was called in another one's place fails again in its own.
+        return one.layer is two.layer is conflict.layer is other.layer and _gives(one.layer, conflict)
+    if one.argument == two.argument and one.literal and two.literal:
         return one.needs is None or two.needs is None or one.needs == two.needs
-    return conflict.sizes is not None and other.sizes is not None and set(conflict.sizes) == set(other.sizes)
+    return not (one.literal and two.literal)
+
+
+def _gives(layer: Any, conflict: Conflict) -> bool:
+    return any(layer is giver for side in conflict.sides for giver in side.descent.layers)
