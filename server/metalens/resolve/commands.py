@@ -68,7 +68,8 @@ class _Search:
         launch = command_lines(self.view.workspace).get(self.script)
         written = list(dict.fromkeys(self._written()))
         chosen, fitting = self._chosen(written)
-        sweep = Sweep(self.view, self.script, self.reached, self.options, self.wanted.own, self.wanted.leading)
+        own = sorted(self.wanted.own, key=lambda name: name not in fitting)
+        sweep = Sweep(self.view, self.script, self.reached, self.options, own, self.wanted.leading)
         found: dict[tuple[str, ...], CommandLine] = {}
         if launch is not None:
             found[launch] = CommandLine(launch)
@@ -121,8 +122,8 @@ class _Search:
         path = os.path.normpath(os.path.join(folder, value))
         return f"{flag}{equals}{path}" if value and os.path.isfile(path) else word
 
-    def _chosen(self, written: Sequence[tuple[str, ...]]) -> tuple[list[tuple[str, ...]], bool]:
-        """The lines that choose what is wanted, or, if there are none, those that differ most; and which it is."""
+    def _chosen(self, written: Sequence[tuple[str, ...]]) -> tuple[list[tuple[str, ...]], frozenset[str]]:
+        """The lines that choose what is wanted, and the names by which they do; or those that differ most."""
         for wanted in (self.wanted.own, self.wanted.leading):
             names = {plain(name): name for name in wanted}
             fitting = [(self._chooses(line, names), line) for line in written]
@@ -133,8 +134,8 @@ class _Search:
             if groups:
                 most = sorted(groups.items(), key=_by_size)[:_MOST_WRITTEN]
                 each = [self._different(lines, _MOST_SAME) for _, lines in most]
-                return list(_in_turn(each))[:_MOST_WRITTEN], True
-        return self._different(written, _MOST_WRITTEN // 2), False
+                return list(_in_turn(each))[:_MOST_WRITTEN], frozenset(name for key in groups for name in key)
+        return self._different(written, _MOST_WRITTEN // 2), frozenset()
 
     def _chooses(self, line: tuple[str, ...], names: Mapping[str, str]) -> frozenset[str]:
         """The wanted names that a command line names, itself or in a file that it names."""
