@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import ast
 import builtins
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Optional, Union
 
 from metalens.worker.load.catching import caught_lines
 from metalens.worker.load.ranges import Lines, Ranges
-from metalens.worker.load.syntax import count_of, is_broad, is_docstring, looks_like_module
+from metalens.worker.load.syntax import count_of, is_broad, is_docstring, is_training_loop, looks_like_module
 from metalens.worker.load.walking import bound_names, fields_of, nodes
 
 CALL, OPERATE, RECORD, AUGMENT = "__metalens_call__", "__metalens_operate__", "__metalens_record__", "__metalens_aug__"
@@ -49,9 +48,7 @@ _PLAIN = _DIRECT | {
 }
 _PLAIN |= {"list", "tuple", "dict", "set", "zip", "enumerate", "repr", "id", "callable", "property", "slice"}
 _BUILTINS = frozenset(dir(builtins)) | {"self", "cls"}
-_TRAINING = re.compile(r"epoch|loader|dataset|batches|tqdm|trange|num_iter|n_iter|max_steps|max_iters", re.IGNORECASE)
 _DEEPEST = 6  # guards within guards
-_STEPS = {"backward", "zero_grad", "step"}
 _UNGUARDED = (ast.Global, ast.Nonlocal, ast.Pass, ast.Break, ast.Continue)
 _LOAD, _STORE = ast.Load(), ast.Store()
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -389,14 +386,3 @@ def _structure(target: ast.expr) -> ast.expr:
     if isinstance(target, (ast.Tuple, ast.List)) and not any(isinstance(part, ast.Starred) for part in target.elts):
         return ast.Tuple([_structure(part) for part in target.elts], _LOAD, **_place(target))
     return ast.Constant(0, **_place(target))
-
-
-def is_training_loop(loop: Union[ast.For, ast.While]) -> bool:
-    """Whether one round of the loop shows all that it has to show."""
-    header = [loop.test] if isinstance(loop, ast.While) else [loop.iter, loop.target]
-    if any(_TRAINING.search(ast.unparse(part)) for part in header):
-        return True
-    steps: Callable[[ast.AST], bool] = lambda node: (  # noqa: E731
-        isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _STEPS
-    )
-    return any(steps(node) for node in nodes(loop))

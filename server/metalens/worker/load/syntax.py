@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
+from typing import Union
+
+from metalens.worker.load.walking import nodes
+
+_TRAINING = re.compile(r"epoch|loader|dataset|batches|tqdm|trange|num_iter|n_iter|max_steps|max_iters", re.IGNORECASE)
+_STEPS = {"backward", "zero_grad", "step"}
 
 
 def count_of(targets: list[ast.expr]) -> int:
@@ -28,3 +35,12 @@ def looks_like_module(node: ast.ClassDef) -> bool:
     if any(isinstance(part, ast.FunctionDef) and part.name == "forward" for part in node.body):
         return True
     return any(ast.unparse(base).split("[")[0].endswith("Module") for base in node.bases)
+
+
+def is_training_loop(loop: Union[ast.For, ast.While]) -> bool:
+    """Whether one round of the loop shows all that it has to show."""
+    header = [loop.test] if isinstance(loop, ast.While) else [loop.iter, loop.target]
+    if any(_TRAINING.search(ast.unparse(part)) for part in header):
+        return True
+    calls = (node.func for node in nodes(loop) if isinstance(node, ast.Call))
+    return any(isinstance(function, ast.Attribute) and function.attr in _STEPS for function in calls)

@@ -145,18 +145,41 @@ def run_alone(seen: Seen, observer: Observer, may_judge: bool) -> str:
 
 
 def _judge(attempt: probe.Attempt, run: probe.Run, tracer: Tracer) -> None:
-    """Report the error if its two sizes are both fixed by layers and stay the same for other inputs."""
+    """Report the errors whose two sizes are both fixed by layers and stay the same for other inputs."""
     error = attempt.error
     other = run(probe.Attempt(probe.varied(attempt.specs), None).inputs())
     if error is None or other is None:
         return
     sides, others = _conflict(error, tracer), _conflict(other, tracer)
-    if sides is None or sides != others:
+    if sides is None or sides != others or tracer.mended:
         return
-    if not tracer.mended:
-        tracer.fixed = True
-        tracer.on_failure(error)
+    tracer.fixed = True
+    try:
+        if not _report_all(attempt, run, tracer):
+            tracer.on_failure(error)
+    finally:
         tracer.fixed = False
+
+
+def _report_all(attempt: probe.Attempt, run: probe.Run, tracer: Tracer) -> bool:
+    """Run to the end in spite of such errors, and report them; whether there was one."""
+    found = {_key(error, tracer): error for error in _errors(attempt.specs, run, tracer)}
+    if tracer.mended or not found:
+        return False
+    stay = {_key(error, tracer) for error in _errors(probe.varied(attempt.specs), run, tracer)}
+    return any([tracer.recovery.confirm(error) for key, error in found.items() if key in stay])
+
+
+def _errors(specs: dict[str, Optional[probe.Spec]], run: probe.Run, tracer: Tracer) -> list[BaseException]:
+    """What fails on the way, with substitutes for all that is fixed by layers."""
+    with tracer.recovery.trying(lambda error: _conflict(error, tracer) is not None) as errors:
+        run(probe.Attempt(specs, None).inputs())
+    return errors
+
+
+def _key(error: BaseException, tracer: Tracer) -> tuple[Any, ...]:
+    modules = tracer.under_way.get(id(error), ())
+    return _conflict(error, tracer), id(modules[-1].module) if modules else None, *tracer.notes.get(id(error), ())[:1]
 
 
 def _conflict(error: BaseException, tracer: Tracer) -> Optional[tuple[Any, ...]]:

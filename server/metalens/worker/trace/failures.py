@@ -47,7 +47,7 @@ def failure_of(error: BaseException, tracer: Tracer, observer: Observer) -> Opti
         fixed=tracer.fixed,
         arguments=arguments_evidence(seen) if seen else None,
         inputs=_inputs_evidence(root, "probe" if tracer.fixed else "call site") if root else None,
-        leaked=tracer.facts.leaked,
+        leaked=tracer.recovery.leaked_before(error),
         names=_names(error, tracer),
     )
 

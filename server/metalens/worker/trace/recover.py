@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import types
 from collections.abc import Callable, Mapping
 from typing import Any, Optional
@@ -37,6 +38,29 @@ class Recovery:
         self._guarded = guarded
         self._left = _MOST
         self._refused: set[int] = set()
+        self._leaked: dict[int, bool] = {}
+
+    @contextlib.contextmanager
+    def trying(self, admit: Callable[[BaseException], bool]) -> Iterator[list[BaseException]]:
+        """Recover from what `admit` admits, and only gather those errors."""
+        errors: list[BaseException] = []
+        before = self.confirm, self._left, self._facts.leaked
+
+        def confirm(error: BaseException) -> bool:
+            admitted = admit(error)
+            if admitted:
+                errors.append(error)
+            return admitted
+
+        self.confirm, self._facts.leaked = confirm, False
+        try:
+            yield errors
+        finally:
+            self.confirm, self._left, self._facts.leaked = before
+
+    def leaked_before(self, error: BaseException) -> bool:
+        """What the facts said of leaks when an error was raised."""
+        return self._leaked.get(id(error), self._facts.leaked)
 
     @property
     def in_doubt(self) -> bool:
@@ -53,6 +77,7 @@ class Recovery:
         if id(error) in self._refused:
             return NOTHING
         self._refused.add(id(error))
+        self._leaked[id(error)] = self._facts.leaked
         self._facts.alive.append(error)
         if not self._left or not isinstance(error, _KINDS) or isinstance(error, _NO_MISTAKES):
             return NOTHING

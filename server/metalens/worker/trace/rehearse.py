@@ -17,10 +17,11 @@ import torch
 from metalens.protocol.messages import Caller
 from metalens.worker.load import inventions
 from metalens.worker.load.finder import MissingFinder, ReplacingFinder, WorkspaceFinder
-from metalens.worker.load.instrument import Table, instrument, is_training_loop
+from metalens.worker.load.instrument import Table, instrument
 from metalens.worker.load.slicing import slice_script, workspace_names
 from metalens.worker.load.snippets import identifiers, programs
 from metalens.worker.load.sources import Sources
+from metalens.worker.load.syntax import is_training_loop
 from metalens.worker.load.unknown import Unknown, UnknownError
 from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.tracer import Tracer
