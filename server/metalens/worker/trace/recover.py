@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Optional
 
 import torch
@@ -39,6 +39,7 @@ class Recovery:
         self._left = _MOST
         self._refused: set[int] = set()
         self._leaked: dict[int, bool] = {}
+        self._doubts = False
 
     @contextlib.contextmanager
     def trying(self, admit: Callable[[BaseException], bool]) -> Iterator[list[BaseException]]:
@@ -58,6 +59,10 @@ class Recovery:
         finally:
             self.confirm, self._left, self._facts.leaked = before
 
+    def begin(self) -> None:
+        """Another program starts: what an earlier one left in doubt is no concern of it."""
+        self._doubts = self._facts.leaked = False
+
     def leaked_before(self, error: BaseException) -> bool:
         """What the facts said of leaks when an error was raised."""
         return self._leaked.get(id(error), self._facts.leaked)
@@ -65,7 +70,7 @@ class Recovery:
     @property
     def in_doubt(self) -> bool:
         """Whether a size that user code reads may be one that a mistake made."""
-        return any(self._facts.recovered.values())
+        return self._doubts
 
     def attempt(
         self, error: BaseException, frame: Any, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
@@ -109,6 +114,7 @@ class Recovery:
         if isinstance(guesses, Guess):
             tensor = torch.empty(guesses.shape, dtype=guesses.dtype or torch.float32, device="meta")
             self._facts.recovered[id(tensor)] = {dim: guesses.otherwise.get(dim) for dim in guesses.doubtful}
+            self._doubts = self._doubts or bool(guesses.doubtful)
             self._facts.alive.append(tensor)
             return tensor
         if isinstance(guesses, int):

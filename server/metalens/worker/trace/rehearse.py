@@ -80,6 +80,7 @@ class Stage:
         random.seed(0)
         torch.manual_seed(0)
         self.tracer.mended, self.tracer.cut = self._mended, False
+        self.tracer.recovery.begin()
         return module
 
     def define(self, file: str) -> None:
