@@ -38,13 +38,13 @@ class Descent:
     """All `places` on the way, down to those where one of `layers` set the size, and the `sizes` that were met there.
 
     `doubtful` tells that a substitute is on the way, in a dimension that its mistake left open; if that could only be
-    one of two sizes, the one that it did not get is among the `alternatives`.
+    one of two sizes, the one that it got and the other are among the `alternatives`.
     """
 
     places: frozenset[Place]
     layers: tuple[Any, ...]
     sizes: frozenset[int]
-    alternatives: frozenset[int]
+    alternatives: frozenset[tuple[int, int]]
     doubtful: bool
 
 
@@ -54,7 +54,7 @@ def descent_of(facts: Facts, starts: Iterable[tuple[Any, int]], leaked: bool) ->
     places: set[Place] = set()
     layers: dict[int, Any] = {}
     sizes: set[int] = set()
-    alternatives: set[int] = set()
+    alternatives: set[tuple[int, int]] = set()
     doubtful = False
     while waiting and len(places) < _MOST:
         tensor, dim = waiting.pop()
@@ -64,8 +64,9 @@ def descent_of(facts: Facts, starts: Iterable[tuple[Any, int]], leaked: bool) ->
         places.add(place)
         sizes.add(int(tensor.shape[dim]))
         doubts = facts.recovered.get(id(tensor), {})
-        if doubts.get(dim) is not None:
-            alternatives.add(doubts[dim] or 0)
+        alternative = doubts.get(dim)
+        if alternative is not None:
+            alternatives.add((int(tensor.shape[dim]), alternative))
             continue
         doubtful = doubtful or dim in doubts
         origin = facts.origin_of(tensor) or _followed(facts, tensor)

@@ -36,6 +36,8 @@ def _finding(failure: Failure, facts: Facts, earlier: list[Conflict]) -> Optiona
         # Where nothing went on after a mistake, nothing can follow from one.
         if facts.recovered or facts.leaked:
             conflict = conflict_of(case)
+            if any(conflict.place == other.place for other in earlier):
+                return None  # the same again, in another round or instance
             follows = _is_in_doubt(conflict) or any(_same_cause(conflict, other) for other in earlier)
             earlier.append(conflict)
             if follows:
@@ -55,13 +57,15 @@ def _is_in_doubt(conflict: Conflict) -> bool:
         return False
     # One of two known sizes comes in here: the conflict stays if neither is what is needed.
     side = either[0]
-    return len(either) > 1 or not side.is_passed_on or side.needs in side.descent.alternatives
+    if len(either) > 1 or len(side.descent.alternatives) > 1 or side.size is None:
+        return True
+    ((got, other),) = side.descent.alternatives
+    # Handed on as it is, as a factor (flattened) or as a part (joined).
+    return side.needs in (other, side.size * other / got, side.size - got + other)
 
 
 def _same_cause(conflict: Conflict, other: Conflict) -> bool:
     """Whether one change may mend both: of a size on which both rest, a constructor call, or a number behind them."""
-    if conflict.place == other.place:
-        return True
     if any(_same_root(one, two) for one in conflict.sides for two in other.sides):
         return True
     for place, shares in conflict.shares.items():
