@@ -68,6 +68,10 @@ class Hosted:
         self.runs += 1
         self._send(encode(run))
 
+    def lives(self) -> bool:
+        """Whether the process is there, as far as the system knows."""
+        return self._process.poll() is None
+
     def answered(self, seconds: float) -> None:
         """It answered its run, and has so long to put itself right."""
         self.run, self.deadline = None, time.monotonic() + seconds

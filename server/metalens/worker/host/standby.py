@@ -89,6 +89,8 @@ class Standby:
             return
         if self._active.memory not in (None, self._waiting[0].memory):
             self._replace()  # the limit of a process is fixed for good
+        elif not self._active.lives():
+            self._replace()  # killed from outside a moment ago, and its end not heard of yet
         elif self._active.runs >= RUNS_PER_PROCESS:
             self._replace()
         else:
