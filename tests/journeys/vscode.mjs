@@ -8,6 +8,7 @@ import path from "node:path";
 import { setTimeout as after } from "node:timers/promises";
 
 const DEADLINE_MS = 60_000;
+const ATTEMPT_MS = 5_000;
 
 const quietSettings = {
   "breadcrumbs.enabled": false,
@@ -81,21 +82,32 @@ class User {
 
   /** Opens a file of the workspace's root and waits for its text. */
   async open(name) {
-    await this.page.keyboard.press("Control+P");
-    const input = this.page.locator(".quick-input-widget input").first();
-    await input.fill(name);
-    await this.page.locator(".quick-input-list .monaco-list-row", { hasText: name }).first().waitFor();
-    await this.page.keyboard.press("Enter");
+    await this.choose("Control+P", name, name);
     await this.page.locator(".tab.active", { hasText: name }).waitFor();
     await this.page.locator(".monaco-editor .view-line span span").first().waitFor();
   }
 
   async run(command) {
-    await this.page.keyboard.press("F1");
-    await this.page.locator(".quick-input-widget input").first().fill(`>${command}`);
-    await this.page.locator(".quick-input-list .monaco-list-row", { hasText: command }).first().waitFor();
-    await this.page.keyboard.press("Enter");
+    await this.choose("F1", `>${command}`, command);
     await this.page.locator(".quick-input-widget").waitFor({ state: "hidden" });
+  }
+
+  /** Opens the quick input by `key`, again if VS Code closes it or is not ready, and takes what `row` names. */
+  async choose(key, text, row) {
+    const deadline = Date.now() + DEADLINE_MS;
+    for (;;) {
+      try {
+        await this.page.keyboard.press(key);
+        await this.page.locator(".quick-input-widget input").first().fill(text, { timeout: ATTEMPT_MS });
+        const rows = this.page.locator(".quick-input-list .monaco-list-row", { hasText: row });
+        await rows.first().waitFor({ timeout: ATTEMPT_MS });
+        await this.page.keyboard.press("Enter");
+        return;
+      } catch (error) {
+        if (Date.now() > deadline) throw error;
+        await this.page.keyboard.press("Escape");
+      }
+    }
   }
 
   /** The middle of `word` in the first line on screen that contains `line`. */
