@@ -117,6 +117,11 @@ CONSEQUENCES = {
         "b, c, h = x.shape\nreturn self.fc(x.view(b, h * c)), x.permute(0, 2, 1)",
         "torch.randn(2, 8)",
     ),
+    "one name": (
+        "dim = 16\nself.a = nn.Linear(4, 32)\nself.b = nn.Linear(dim, 7)\nself.c = nn.Linear(dim * 2, 9)",
+        "return self.b(self.a(x)), self.c(torch.cat([self.a(x), self.a(x)], 1))",
+        "torch.randn(2, 4)",
+    ),
     "one stride, two heads": (
         "self.a = nn.Conv2d(1, 4, 3, stride=2)\nself.h1 = nn.Linear(4 * 6 * 6, 2)\nself.h2 = nn.Linear(4 * 3 * 3, 2)",
         "x = self.a(x)\nreturn self.h1(x.flatten(1)), self.h2(F.max_pool2d(x, 2).flatten(1))",
@@ -129,6 +134,26 @@ CONSEQUENCES = {
 async def test_a_consequence_is_not_told(served, request, name):
     messages = await said(served, request, net(*CONSEQUENCES[name]))
     assert len(messages) == 1, messages
+
+
+INDEPENDENT = {
+    "one name that would need two values": (
+        "dim = 16\nself.a = nn.Linear(4, 32)\nself.b = nn.Linear(dim, 7)\nself.c = nn.Linear(dim * 4, 9)",
+        "return self.b(self.a(x)), self.c(self.a(x + 1))",
+        "torch.randn(2, 4)",
+    ),
+    "sizes that were read before a mistake": (
+        "self.a = nn.Linear(8, 6)\nself.b = nn.Linear(5, 6)",
+        "b, n = x.shape\nx = self.a(x)\nx = self.b(x)\nreturn x.view(b, 7)",
+        "torch.randn(2, 8)",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", INDEPENDENT)
+async def test_what_no_one_change_mends_is_told_twice(served, request, name):
+    messages = await said(served, request, net(*INDEPENDENT[name]))
+    assert len(messages) == 2, messages
 
 
 CAUGHT = {

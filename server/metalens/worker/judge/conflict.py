@@ -15,6 +15,12 @@ from metalens.worker.judge.rules import mistake_of
 from metalens.worker.judge.source import source_of
 from metalens.worker.trace.facts import Facts
 
+Name = tuple[str, Any]
+"""A name (or what is read like one) in an expression, and the function in which it stands."""
+
+_LARGEST = 4096
+_EXPLOSIVE = (ast.Pow, ast.LShift)
+
 
 @dataclass(frozen=True)
 class Side:
@@ -34,13 +40,32 @@ class Side:
 class Share:
     """What a layer has to do with a conflict: a constructor argument, and the size that would end the conflict.
 
-    `literal` tells that the argument is a plain number there.
+    `expression` is what stands there for the argument, `names` are those in it with the function around them; both are
+    None if it cannot be seen.
     """
 
     layer: Any
     argument: str
     needs: Optional[int]
-    literal: bool
+    expression: Optional[ast.expr]
+    names: Optional[frozenset[Name]]
+
+    @property
+    def is_literal(self) -> bool:
+        """Whether the argument is a plain number."""
+        return self.names == frozenset()
+
+    @property
+    def solution(self) -> Optional[int]:
+        """The value of the only name in the expression that would end the conflict, if there is one."""
+        if self.needs is None or self.expression is None or not self.names or len(self.names) != 1:
+            return None
+        ((name, _),) = self.names
+        if not name.isidentifier() or any(isinstance(part, _EXPLOSIVE) for part in ast.walk(self.expression)):
+            return None
+        code = compile(ast.Expression(self.expression), "<size>", "eval")
+        values = (value for value in range(1, _LARGEST + 1) if _evaluated(code, {name: value}) == self.needs)
+        return next(values, None)
 
 
 @dataclass(frozen=True)
@@ -48,19 +73,23 @@ class Conflict:
     """Two sizes that disagree, or `sides` of unknown size where a mistake is of another kind.
 
     `model` is the outermost module under way, `place` the expression that failed, `layer` the one that failed there.
-    `numbers` are those that the message speaks of. `shares` are the layers that want or give the sizes, by their
-    constructor calls. `written` tells that no number behind the sizes could be wrong.
+    `numbers` are the two that the message speaks of, if it does. `shares` are the layers that want or give the sizes,
+    by their constructor calls. `written` tells that no number behind the sizes could be wrong; else `unknowns` are the
+    names that could, each with the values that would end the conflict (None: it is not known which). `seen` tells that
+    all that set the sizes are constructor calls whose arguments can be seen.
     """
 
     code: str
     model: Any
     place: Location
     layer: Any
-    numbers: frozenset[Optional[int]]
+    numbers: Optional[tuple[int, int]]
     sides: tuple[Side, ...]
     sizes: Optional[tuple[int, int]]
     shares: dict[Location, list[Share]]
     written: bool
+    unknowns: dict[Name, set[Optional[int]]]
+    seen: bool
 
 
 def conflict_of(case: Case) -> Conflict:
@@ -74,16 +103,20 @@ def conflict_of(case: Case) -> Conflict:
     else:
         found = [(place, descent_of(facts, [place], leaked)) for place in places]
         sides = tuple(Side(int(t.shape[d]), _other(sizes, int(t.shape[d])), descent) for (t, d), descent in found)
+    shares = _shares(case, mistake, sides)
+    written = sizes is not None and _is_written(case, mistake, places)
     return Conflict(
         code=mistake.code,
         model=case.failure.modules[0].module if case.failure.modules else None,
         place=case.location,
         layer=mistake.layer,
-        numbers=frozenset(sizes or (mistake.expected, mistake.given)),
+        numbers=sizes or _numbers(mistake),
         sides=sides,
         sizes=sizes,
-        shares=_shares(case, mistake, sides),
-        written=sizes is not None and _is_written(case, mistake, places),
+        shares=shares,
+        written=written,
+        unknowns={} if written else _unknowns(shares),
+        seen=_is_seen(mistake, sides, shares),
     )
 
 
@@ -105,6 +138,11 @@ def _sizes(mistake: Mistake, places: list[tuple[Any, int]]) -> Optional[tuple[in
     return (found[0], found[1]) if len(found) == 2 and all(found) else None
 
 
+def _numbers(mistake: Mistake) -> Optional[tuple[int, int]]:
+    expected, given = mistake.expected, mistake.given
+    return (expected, given) if expected and given and expected > 0 and given > 0 else None
+
+
 def _other(sizes: tuple[int, int], size: int) -> int:
     return sizes[0] if size == sizes[1] else sizes[1]
 
@@ -114,6 +152,8 @@ def _everything(case: Case) -> list[tuple[Any, int]]:
     given = (*call.args, *call.kwargs.values()) if call is not None and case.layer is not None else ()
     if case.failure.function is None:
         given = (*given, *_mentioned(case))
+    if case.layer is None:
+        given = (*given, *case.failure.read)
     tensors = [*case.tensors, *(part for part in given if hasattr(part, "dim") and hasattr(part, "shape"))]
     return [(tensor, dim) for tensor in tensors for dim in range(tensor.dim())]
 
@@ -134,9 +174,31 @@ def _shares(case: Case, mistake: Mistake, sides: tuple[Side, ...]) -> dict[Locat
     for layer, argument, needs in found:
         built = case.facts.built_of(layer)
         if built is not None and built.location is not None:
-            share = Share(layer, argument, needs, _names(case.facts, layer, argument) == frozenset())
+            share = Share(layer, argument, needs, *_slot(case.facts, layer, argument))
             shares.setdefault(built.location, []).append(share)
     return shares
+
+
+def _unknowns(shares: dict[Location, list[Share]]) -> dict[Name, set[Optional[int]]]:
+    found: dict[Name, set[Optional[int]]] = {}
+    for share in (share for group in shares.values() for share in group):
+        for name in share.names or ():
+            found.setdefault(name, set()).add(share.solution)
+    return found
+
+
+def _is_seen(mistake: Mistake, sides: tuple[Side, ...], shares: dict[Location, list[Share]]) -> bool:
+    visible = {id(share.layer) for group in shares.values() for share in group if share.names is not None}
+    if len(sides) == 1 and id(mistake.layer) not in visible:
+        return False
+    return all(side.descent.layers and all(id(layer) in visible for layer in side.descent.layers) for side in sides)
+
+
+def _evaluated(code: Any, names: dict[str, int]) -> Any:
+    try:
+        return eval(code, {"__builtins__": {}}, names)
+    except Exception:  # noqa: BLE001 - an expression of the user's
+        return None
 
 
 def _is_written(case: Case, mistake: Mistake, places: list[tuple[Any, int]]) -> bool:
@@ -145,15 +207,14 @@ def _is_written(case: Case, mistake: Mistake, places: list[tuple[Any, int]]) -> 
     for tensor, dim in places:
         layer = case.lineage(tensor, dim).layer
         wants.append((layer, torchkind.output_argument(layer) if layer is not None else ""))
-    names = [_names(case.facts, layer, argument) for layer, argument in wants]
+    names = [_slot(case.facts, layer, argument)[1] for layer, argument in wants]
     return len(names) > 1 and None not in names and all(found == names[0] for found in names)
 
 
-def _names(facts: Facts, layer: Any, argument: str) -> Optional[frozenset[Any]]:
-    """The names in the expression of a constructor's argument, with the function around it; None if it is not seen."""
+def _slot(facts: Facts, layer: Any, argument: str) -> tuple[Optional[ast.expr], Optional[frozenset[Name]]]:
     slot = slot_of(facts, layer, argument) if layer is not None else None
     if slot is None or slot.node is None:
-        return None
+        return None, None
     parts = [part for part in ast.walk(slot.node) if isinstance(part, (ast.Name, ast.Subscript, ast.Call))]
     scope = slot.source.function_at(slot.node.lineno - 1)
-    return frozenset((ast.unparse(part), scope) for part in parts)
+    return slot.node, frozenset((ast.unparse(part), scope) for part in parts)

@@ -27,7 +27,7 @@ _NOWHERE = Location("", Range(Position(0, 0), Position(0, 0)))
 _MIXING = frozenset(
     "matmul mm bmm mv einsum tensordot baddbmm addmm addbmm pixelshuffle pixelunshuffle pixel_shuffle pixel_unshuffle"
     " unfold fold cdist outer kron scaled_dot_product_attention bilinear diag diagonal repeat_interleave rearrange"
-    " reduce multiheadattention tile".split()
+    " reduce tile".split()
 )
 _MADE_OF_NUMBERS = frozenset(["getitem", "expand", "repeat", "pad", "interpolate", "narrow", "roll"])
 _FROM_NUMBERS = _MADE_OF_NUMBERS | FACTORIES | RESHAPES
@@ -35,13 +35,16 @@ _FROM_NUMBERS = _MADE_OF_NUMBERS | FACTORIES | RESHAPES
 
 @dataclass(frozen=True)
 class Descent:
-    """All `places` on the way, down to those where one of `layers` set the size, and the `sizes` that were met there.
+    """All `places` on the way and the `sizes` that were met there.
 
-    `doubtful` tells that a substitute is on the way, in a dimension that its mistake left open; if that could only be
-    one of two sizes, the one that it got and the other are among the `alternatives`.
+    `roots` are the places where the way ends, with their sizes; of these `declared` are those where one of `layers` set
+    the size. `doubtful` tells that a substitute is on the way, in a dimension that its mistake left open; if that could
+    only be one of two sizes, the one that it got and the other are among the `alternatives`.
     """
 
     places: frozenset[Place]
+    roots: dict[Place, int]
+    declared: frozenset[Place]
     layers: tuple[Any, ...]
     sizes: frozenset[int]
     alternatives: frozenset[tuple[int, int]]
@@ -52,7 +55,8 @@ def descent_of(facts: Facts, starts: Iterable[tuple[Any, int]], leaked: bool) ->
     """Follow dimensions of tensors to all that decided their sizes; if sizes `leaked`, no number on the way is sure."""
     waiting = list(starts)
     places: set[Place] = set()
-    layers: dict[int, Any] = {}
+    roots: dict[Place, int] = {}
+    declared: dict[Place, Any] = {}
     sizes: set[int] = set()
     alternatives: set[tuple[int, int]] = set()
     doubtful = False
@@ -67,22 +71,25 @@ def descent_of(facts: Facts, starts: Iterable[tuple[Any, int]], leaked: bool) ->
         alternative = doubts.get(dim)
         if alternative is not None:
             alternatives.add((int(tensor.shape[dim]), alternative))
-            continue
-        doubtful = doubtful or dim in doubts
+        doubtful = doubtful or (dim in doubts and alternative is None)
         origin = facts.origin_of(tensor) or _followed(facts, tensor)
+        if origin is not None and _is_declared(origin.module, tensor, dim):
+            roots[place], declared[place] = int(tensor.shape[dim]), origin.module
+            continue
+        sources = _sources(origin, tensor, dim) if origin is not None else []
+        waiting += sources
+        if origin is None or not sources:
+            roots[place] = int(tensor.shape[dim])
         if origin is None:
             continue
-        if _is_declared(origin.module, tensor, dim):
-            layers[id(origin.module)] = origin.module
-            continue
-        sources = _sources(origin, tensor, dim)
-        waiting += sources
         # A number that was read from a doubtful shape may be in here, unless the size just stayed what it was.
         stayed = len(sources) == 1 and sources[0][0].shape[sources[0][1]] == tensor.shape[dim]
         doubtful = doubtful or (leaked and not stayed and operation_of(origin) in _FROM_NUMBERS)
     return Descent(
         frozenset(places),
-        tuple(layers.values()),
+        roots,
+        frozenset(declared),
+        tuple({id(layer): layer for layer in declared.values()}.values()),
         frozenset(sizes),
         frozenset(alternatives),
         doubtful or len(places) >= _MOST,
@@ -119,7 +126,13 @@ def _places(name: str, origin: Origin, source: Any, tensor: Any, dim: int) -> It
     size = int(tensor.shape[dim])
     if name in ("matmul", "bmm", "mm") and source.dim() == tensor.dim():
         return _of_product(origin, source, dim)
-    if name in _MIXING or (origin.module is not None and not torchkind.is_own(origin.module)):
+    if name == "multiheadattention" and tuple(tensor.shape) == tuple(origin.inputs[0].shape):
+        return (dim,) if source is origin.inputs[0] else ()
+    if (
+        name in _MIXING
+        or name == "multiheadattention"
+        or (origin.module is not None and not torchkind.is_own(origin.module))
+    ):
         return every
     if name in RESHAPES or (source.dim() != tensor.dim() and source.numel() == tensor.numel()):
         return _group(tuple(source.shape), tuple(tensor.shape), dim)
@@ -169,8 +182,11 @@ def _group(before: tuple[int, ...], after: tuple[int, ...], dim: int) -> range:
                 break
             if left == right and j > j_start:
                 break
-        while i < len(before) and before[i] == 1:  # ones may belong to either side
-            i += 1
         if j_start <= dim < j:
-            return range(i_start, i)
+            first, last = i_start, i
+            while first and before[first - 1] == 1:  # ones may belong to either side
+                first -= 1
+            while last < len(before) and before[last] == 1:
+                last += 1
+            return range(first, last)
     return range(len(before))

@@ -13,6 +13,7 @@ from typing import Any, Optional
 
 from metalens.protocol.messages import Finding
 from metalens.worker.judge.conflict import Conflict, Share, Side, conflict_of
+from metalens.worker.judge.descent import Place
 from metalens.worker.judge.judge import case_of, tell
 from metalens.worker.trace.facts import Facts, Failure
 
@@ -71,31 +72,63 @@ def _same_cause(conflict: Conflict, other: Conflict) -> bool:
     for place, shares in conflict.shares.items():
         if any(_same_call(one, two, conflict, other) for one in shares for two in other.shares.get(place, ())):
             return True
-    if conflict.written or other.written or conflict.model is not other.model:
+    if any(
+        _same_value(conflict.unknowns[name], other.unknowns[name]) for name in {*conflict.unknowns} & {*other.unknowns}
+    ):
+        return True
+    if conflict.model is not other.model:
         return False
-    if conflict.sizes is None or other.sizes is None:
-        return conflict.sizes is other.sizes and conflict.code == other.code
-    ratio = Fraction(*conflict.sizes)
-    return Fraction(*other.sizes) in (ratio, 1 / ratio)
+    if conflict.numbers is None or other.numbers is None:
+        return conflict.numbers is other.numbers and conflict.code == other.code
+    if conflict.sizes is not None and other.sizes is not None and (conflict.written or other.written):
+        return False
+    if conflict.seen and other.seen:
+        return False
+    return _alike(conflict.numbers, other.numbers, parts=not conflict.seen and not other.seen)
+
+
+def _same_value(one: set[Optional[int]], two: set[Optional[int]]) -> bool:
+    """Whether one value of a name may mend both."""
+    return None in one or None in two or bool(one & two)
+
+
+def _alike(one: tuple[int, int], two: tuple[int, int], *, parts: bool) -> bool:
+    """Whether one number, as a factor of both pairs (or as one of their parts), may make both of them differ."""
+    ratio = Fraction(*one)
+    return Fraction(*two) in (ratio, 1 / ratio) or (parts and abs(one[0] - one[1]) == abs(two[0] - two[1]))
 
 
 def _same_root(one: Side, two: Side) -> bool:
     """Whether both rest on one place, unless it would have to have two sizes at once."""
-    if not one.descent.places & two.descent.places:
-        return False
-    return not (one.is_passed_on and two.is_passed_on and one.needs != two.needs)
+    shared = one.descent.places & two.descent.places
+    if not shared or one.size is None or two.size is None:
+        return bool(shared)
+    if one.is_passed_on and two.is_passed_on:
+        return one.needs == two.needs
+    roots = shared & set(one.descent.roots) & set(two.descent.roots)
+    if not roots or not roots <= one.descent.declared & two.descent.declared:
+        return True  # sizes that nobody declared may change together
+    return any(_wanted(one, root) & _wanted(two, root) for root in roots)
+
+
+def _wanted(side: Side, root: Place) -> set[Fraction]:
+    """The sizes of a root with which a side would be what is needed, if it is a factor or a part of it."""
+    size = side.descent.roots[root]
+    if not side.size or not side.needs:
+        return set()
+    return {Fraction(size * side.needs, side.size), Fraction(size - side.size + side.needs)}
 
 
 def _same_call(one: Share, two: Share, conflict: Conflict, other: Conflict) -> bool:
     """Whether one change of a constructor call may mend both: it stands in a loop, or its sizes are swapped."""
-    if conflict.numbers == other.numbers and None not in conflict.numbers:
+    if conflict.numbers is not None and other.numbers is not None and set(conflict.numbers) == set(other.numbers):
         return True
     if one.layer is two.layer or conflict.sizes is None or other.sizes is None:
         # A layer that was called in another one's place fails again in its own.
         return one.layer is two.layer is conflict.layer is other.layer and _gives(one.layer, conflict)
-    if one.argument == two.argument and one.literal and two.literal:
+    if one.argument == two.argument and one.is_literal and two.is_literal:
         return one.needs is None or two.needs is None or one.needs == two.needs
-    return not (one.literal and two.literal)
+    return not (one.is_literal and two.is_literal)
 
 
 def _gives(layer: Any, conflict: Conflict) -> bool:

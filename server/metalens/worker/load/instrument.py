@@ -28,8 +28,9 @@ SKIP, UNKNOWN, LOOP, ROUND, TEST, ERROR = (
     "__metalens_error__",
 )
 ENTER, INDEX, SLICE, UNPACK = "__metalens_enter__", "__metalens_index__", "__metalens_slice__", "__metalens_unpack__"
+SHAPE = "__metalens_shape__"
 
-_NUMBERED = (CALL, OPERATE, RECORD, INDEX)
+_NUMBERED = (CALL, OPERATE, RECORD, INDEX, SHAPE)
 
 # These look at the frame that calls them, so they must stay where they are; the others are too plain to be recorded.
 _DIRECT = {"super", "locals", "globals", "vars", "dir", "eval", "exec", "__import__"}
@@ -160,6 +161,8 @@ class _Rewriter:
             return node
         if not (isinstance(node.value, ast.Name) and node.value.id == "self"):
             node.value = self.visit(node.value)
+        if node.attr == "shape":
+            return self.hook(SHAPE, node, node.value)
         return self.record(node, node)
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:

@@ -61,7 +61,8 @@ class Failure:
     a failed unpacking or an assertion). `frames` are the user's frames, outermost first, never empty. `modules` are the
     module calls under way, outermost first. `grade` is the run's grade; `fixed` tells that the sizes in conflict were
     shown not to depend on any input or assumed value (only then may a `borrowed` run say something). `leaked` is what
-    the facts said of it at the time, and `names` the variables of the innermost frame (forward may go on).
+    the facts said of it at the time, and `names` the variables of the innermost frame (forward may go on). `read` are
+    the tensors whose sizes that frame may have used as numbers.
     """
 
     error: BaseException
@@ -77,6 +78,7 @@ class Failure:
     inputs: Optional[Evidence] = None
     leaked: bool = False
     names: Mapping[str, Any] = field(default_factory=dict)
+    read: tuple[Any, ...] = ()
 
 
 @dataclass
@@ -85,8 +87,9 @@ class Facts:
 
     `recovered` are the tensors that stand in for the output of an operation that failed, with the dimensions that the
     mistake leaves in doubt, and the only other size that such a dimension may have, if that is known; `leaked` tells
-    that sizes were read as numbers after such a doubt arose. `followed` are the operations since then that no
-    expression of the user's shows, by the tensors that they gave.
+    that sizes were read as numbers after such a doubt arose. `read` are the last tensors of which a function (by its
+    code) read sizes as numbers. `followed` are the operations since a mistake that no expression of the user's shows,
+    by the tensors that they gave.
     """
 
     built: dict[int, Built] = field(default_factory=dict)
@@ -96,6 +99,7 @@ class Facts:
     alive: list[Any] = field(default_factory=list)
     recovered: dict[int, dict[int, Optional[int]]] = field(default_factory=dict)
     followed: dict[int, tuple[Any, tuple[Any, ...]]] = field(default_factory=dict)
+    read: dict[Any, list[Any]] = field(default_factory=dict)
     leaked: bool = False
 
     def built_of(self, module: Any) -> Optional[Built]:

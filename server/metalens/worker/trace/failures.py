@@ -34,6 +34,7 @@ def failure_of(error: BaseException, tracer: Tracer, observer: Observer) -> Opti
     if root is None and tracer.cut:
         return None
     seen = observer.by_id.get(id(root.module)) if root else None
+    own = _own_frames(error, tracer)
     grade = "borrowed" if tracer.fixed else "mended" if tracer.mended else "clean"
     return Failure(
         error=error,
@@ -48,7 +49,8 @@ def failure_of(error: BaseException, tracer: Tracer, observer: Observer) -> Opti
         arguments=arguments_evidence(seen) if seen else None,
         inputs=_inputs_evidence(root, "probe" if tracer.fixed else "call site") if root else None,
         leaked=tracer.recovery.leaked_before(error),
-        names=_names(error, tracer),
+        names=dict(own[0].f_locals),
+        read=tuple(part for frame in own for part in tracer.facts.read.get(frame.f_code, ())),
     )
 
 
@@ -117,12 +119,16 @@ def _frames(error: BaseException, tracer: Tracer) -> tuple[Frame, ...]:
     return tuple(frames)
 
 
-def _names(error: BaseException, tracer: Tracer) -> dict[str, Any]:
-    trace, found = error.__traceback__, None
+def _own_frames(error: BaseException, tracer: Tracer) -> list[Any]:
+    """The frames of the user's code in the object (or function) that failed, innermost first; there is one."""
+    frames: list[Any] = []
+    trace = error.__traceback__
     while trace is not None:
-        found = trace.tb_frame if trace.tb_frame.f_code.co_filename in tracer.files else found
+        if trace.tb_frame.f_code.co_filename in tracer.files:
+            frames.insert(0, trace.tb_frame)
         trace = trace.tb_next
-    return dict(found.f_locals) if found is not None else {}
+    owner = next((frame.f_locals.get("self") for frame in frames if not frame.f_code.co_name.startswith("<")), None)
+    return frames[:1] + [frame for frame in frames[1:] if owner is not None and frame.f_locals.get("self") is owner]
 
 
 def _place(trace: Any, file: str, notes: list[Location], tracer: Tracer) -> Location:

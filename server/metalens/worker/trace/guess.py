@@ -30,7 +30,7 @@ Guesses = Any
 def linear_like(x: Tensor, expected: int, width: int, dtype: torch.dtype) -> Guess:
     """Only the last dimension differs, unless flattening or turning the input would have made it fit."""
     shape = shape_of(x)
-    for start in range(x.dim() - 1):
+    for start in range(1, x.dim() - 1):  # the batch is never flattened
         if math.prod(shape[start:]) == expected:
             return Guess((*shape[:start], width), frozenset(range(start)), dtype)
     doubtful = frozenset(range(x.dim() - 1)) if x.dim() > 3 else turned(x, expected, x.dim() - 1)
@@ -70,6 +70,8 @@ def convolved(x: Tensor, expected: int, channels: int, window: Window, dtype: to
     doubtful = turned(x, expected, place)
     if shape[place] == expected:  # it is the space that does not fit
         doubtful = frozenset(range(place + 1, x.dim()))
+    if place == 0:  # taken for one item without a batch, which it may not be
+        doubtful = all_of(x)
     return Guess((*shape[:place], channels, *sizes), doubtful, dtype)
 
 

@@ -57,7 +57,8 @@ def _of_plain_layer(layer: Any, x: Tensor, tensors: list[Tensor]) -> Guesses:
         return Guess((), frozenset()) if layer.reduction != "none" else same(x, all_of(x))
     if isinstance(layer, (nn.modules.batchnorm._NormBase, nn.PReLU)):
         expected = layer.num_features if hasattr(layer, "num_features") else layer.num_parameters
-        return same_width(x, 1, expected)
+        ranks = _RANKS.get(type(layer).__name__[-2:], (x.dim(),))
+        return same_width(x, 1, expected) if x.dim() in ranks else same(x, all_of(x))
     if isinstance(layer, nn.GroupNorm):
         return same_width(x, 1, layer.num_channels)
     if isinstance(layer, nn.LayerNorm) or type(layer).__name__ == "RMSNorm":
@@ -78,6 +79,9 @@ def _of_plain_layer(layer: Any, x: Tensor, tensors: list[Tensor]) -> Guesses:
         return same(x, frozenset())
     return None
 
+
+# With a batch; what comes without one may lack it by mistake.
+_RANKS = {"1d": (2, 3), "2d": (4,), "3d": (5,)}
 
 _TRANSFORMERS = (
     nn.TransformerEncoderLayer,

@@ -19,7 +19,7 @@ from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.operators import IN_PLACE, OPERATORS, unpacker
 from metalens.worker.trace.recover import NOTHING, Recovery
 
-_SEEN_PER_EXPRESSION, _PARTS = 6, 16
+_SEEN_PER_EXPRESSION, _PARTS, _READ = 6, 16, 8
 _FACTORY_ROUNDS, _WHILE_ROUNDS, _ENDLESS_ROUNDS = 100, 1000, 2
 
 
@@ -127,15 +127,13 @@ class Tracer:
         trace = self.files.get(file)
         if trace is None or len(trace.table.ranges) != len(table.ranges):
             trace = self.files[file] = FileTrace(file, table)
-        seen, at, facts = trace.seen, self.at, self.facts
+        seen, at = trace.seen, self.at
 
         def record(number: int, value: Any) -> Any:
             if isinstance(value, (torch.Tensor, tuple, list)):
                 values = seen.setdefault(number, [])
                 if len(values) < _SEEN_PER_EXPRESSION:
                     values.append(value if isinstance(value, (torch.Tensor, tuple)) else tuple(value[:8]))
-                if type(value) is torch.Size and facts.recovered:
-                    self._read_size()
             return value
 
         def call(number: int, function: Any, /, *args: Any, **kwargs: Any) -> Any:
@@ -155,8 +153,8 @@ class Tracer:
                     raise
             finally:
                 at.pop()
-            if facts.recovered and type(value) is int:
-                self._read_size()
+            if type(value) is int or type(value) is torch.Size:
+                self._read_size(getattr(function, "__self__", None), sys._getframe(1))
             self._made_all(value, trace, number, function, args, kwargs)
             return record(number, value)
 
@@ -207,6 +205,10 @@ class Tracer:
             if isinstance(part, torch.Tensor):
                 self._made(part, trace, number, operator.getitem, (value,))
             return record(number, part)
+
+        def shape(number: int, value: Any) -> Any:
+            self._read_size(value, sys._getframe(1))
+            return record(number, value.shape)
 
         def unpack(number: int, value: Any, count: int) -> Any:
             if not isinstance(value, (tuple, list)) or len(value) == count:
@@ -259,6 +261,7 @@ class Tracer:
             instrument.INDEX: index,
             instrument.SLICE: slice,
             instrument.UNPACK: unpack,
+            instrument.SHAPE: shape,
             instrument.SKIP: skip,
             instrument.LOOP: loop,
             instrument.ROUND: again,
@@ -286,9 +289,15 @@ class Tracer:
         known = self.files.get(file)
         return known is not None and any(first <= line <= last for first, last in known.table.caught)
 
-    def _read_size(self) -> None:
-        """A size became a number; one that is in doubt can no longer be followed."""
-        if self.recovery.in_doubt:
+    def _read_size(self, tensor: Any, frame: Any) -> None:
+        """Sizes became numbers; one that is in doubt can no longer be followed."""
+        if not isinstance(tensor, torch.Tensor):
+            return
+        read = self.facts.read.setdefault(frame.f_code, [])
+        if not any(tensor is other for other in read):
+            read[_READ - 1 :] = []
+            read.insert(0, tensor)
+        if self.facts.recovered and self.recovery.in_doubt:
             self.facts.leaked = True
 
     def _note(self, error: BaseException, trace: FileTrace, number: int) -> None:
