@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
@@ -58,6 +59,32 @@ def find(text: str, file: Path, **options: Any) -> Finding | None:
     torch_said = replay(failure, recording.facts)
     assert torch_said is not None
     return explain(Case(failure, recording.facts, torch_said))
+
+
+def said(file: Path, text: str) -> str:
+    """`code: message` of a script's finding, after comparing PyTorch's words with a run of the script on a CPU."""
+    finding = find(text, file)
+    assert finding is not None
+    assert len(finding.message) <= 100
+    assert finding.torch == on_cpu(text)
+    return f"{finding.code}: {finding.message}"
+
+
+def on_cpu(text: str) -> str:
+    """What PyTorch says when the script runs on a CPU."""
+    names = {"torch": torch, "nn": nn, "F": nn.functional}
+    with torch.no_grad(), pytest.raises(Exception) as caught:
+        exec(text, names)
+    return str(caught.value)
+
+
+def net(layers: str, forward: str, inputs: str) -> str:
+    """A script with one small model: the lines of its constructor and of its forward, and its inputs."""
+    lines = ["class Net(nn.Module):", "    def __init__(self):", "        super().__init__()"]
+    lines += [f"        {line}" for line in layers.splitlines()]
+    lines += ["    def forward(self, x, y=None):"]
+    lines += [f"        {line}" for line in forward.splitlines()]
+    return "\n".join([*lines, "net = Net()", f"net({inputs})", ""])
 
 
 class _Recorder(TorchFunctionMode):
