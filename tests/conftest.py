@@ -1,12 +1,14 @@
-"""What all tests share: `--update`, and what is left out where there is no torch."""
+"""What all tests share: options, and what is left out where there is no torch."""
 
 import importlib.util
+import sys
 
 import pytest
 
 
 def pytest_addoption(parser):
     parser.addoption("--update", action="store_true", help="rewrite the annotations of the fixtures to what is said")
+    parser.addoption("--worker-python", default=sys.executable, help="the interpreter whose torch runs the fixtures")
 
 
 def pytest_collection_modifyitems(items):

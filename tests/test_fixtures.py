@@ -1,7 +1,5 @@
 """Every annotated file through the whole engine: from its text to what a user reads."""
 
-import sys
-
 import pytest
 import pytest_asyncio
 
@@ -21,7 +19,9 @@ async def served(request):
     """One engine for all files, once with a worker that forks and once with one that does not."""
     faults = Faults()
     settings = Settings(fork=request.param == "fork")
-    engine = Engine(Workspace(FIXTURES), settings, Interpreter(sys.executable, "tests"), listener=faults)
+    engine = Engine(
+        Workspace(FIXTURES), settings, Interpreter(request.config.getoption("worker_python"), "tests"), listener=faults
+    )
     await engine.start()
     yield engine, faults
     await engine.stop()

@@ -126,7 +126,7 @@ def _run_again(failure: Failure) -> Optional[str]:
     threads = torch.get_num_threads()
     try:
         torch.set_num_threads(1)
-        with _nothing_recorded(), torch.no_grad(), _little_memory():
+        with _plain(), torch.no_grad(), _little_memory():
             function(*args, **kwargs)
     except Exception as error:  # noqa: BLE001 - whatever PyTorch raises is the answer
         return _answer(failure, error, real)
@@ -191,9 +191,17 @@ class _Real:
         return torch.zeros((), dtype=value.dtype, device="cpu").expand(size)
 
 
-def _nothing_recorded() -> Any:
-    # Modes and subclasses (a recorder, a default device) must not see the replay.
-    return torch._C.DisableTorchFunction()
+@contextmanager
+def _plain() -> Iterator[None]:
+    # Modes and subclasses (a recorder, a default device) must not see the replay, and oneDNN's recurrent layers do not
+    # check their sizes (torch 2.1).
+    enabled = torch._C._get_mkldnn_enabled()
+    torch._C._set_mkldnn_enabled(False)
+    try:
+        with torch._C.DisableTorchFunction():
+            yield
+    finally:
+        torch._C._set_mkldnn_enabled(enabled)
 
 
 @contextmanager

@@ -17,7 +17,9 @@ _CONVOLUTIONS = re.compile(r"conv(_transpose)?([123])d")
 _WITH_DIM = frozenset(["softmax", "log_softmax", "softmin"])
 _CLASSES = frozenset(["cross_entropy", "nll_loss"])
 
-WATCHED = _MATRICES | _WITH_DIM | _CLASSES | {f"conv{t}{n}d" for t in ("", "_transpose") for n in (1, 2, 3)}
+WATCHED = (
+    _MATRICES | _WITH_DIM | _CLASSES | {"embedding"} | {f"conv{t}{n}d" for t in ("", "_transpose") for n in (1, 2, 3)}
+)
 
 
 def suspicion(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[RuntimeError]:
@@ -33,6 +35,8 @@ def suspicion(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> O
     if name in _CLASSES:
         narrow = [t.dtype for t in tensors[1:2] if t.dtype in (torch.int32, torch.int16, torch.int8)]
         return RuntimeError(f"expected target dtype to be Long or Byte, but got {narrow[0]}") if narrow else None
+    if name == "embedding":
+        return _index(tensors[0])
     match = _CONVOLUTIONS.fullmatch(name)
     if len(tensors) > 1 and match is not None and match.group(1):
         found = _transposed(tensors[0], tensors[1], int(match.group(2)))
@@ -44,6 +48,12 @@ def suspicion(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> O
         if len(kinds) > 1
         else None
     )
+
+
+def _index(x: Any) -> Optional[RuntimeError]:
+    if x.dtype in (torch.int64, torch.int32):
+        return None
+    return RuntimeError(f"Expected tensor for argument #1 'indices' to be Long or Int, but got {x.dtype}")
 
 
 def _transposed(x: Any, weight: Any, space: int) -> Optional[RuntimeError]:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Optional
 
 import torch
+import torch.utils.checkpoint
+import torch.utils.data
 from torch.nn import Module
 
 from metalens.worker.load.unknown import Unknown, UnknownError
