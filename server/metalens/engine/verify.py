@@ -19,7 +19,8 @@ async def verify(finding: Finding, found_by: Sequence[tuple[Run, Report]], text_
     """The finding with only those of its fixes that mend it.
 
     `found_by` are the runs in which it was found. A fix stays if after it every one of them has the finding no more,
-    has no other finding than before, and the model's forward ends, or gets further than it did.
+    has no other finding than before, and the model's forward ends, or gets further than it did. A script's own mistake
+    belongs to no model.
     """
     kept: list[Fix] = []
     for fix in finding.fixes:
@@ -43,13 +44,24 @@ async def _mends(
 
 
 def _better(finding: Finding, edits: Sequence[Edit], before: Report, after: Report) -> bool:
-    left = {_identity(other, other.location) for other in after.findings}
+    left = {_identity(other, other.location) for other in after.findings if _counts(other, finding, edits)}
     # The others must say what they said: a fix that changes their sizes would not go together with theirs.
     expected = {_identity(other, moved(other.location, edits)) for other in before.findings}
     code, place, _ = _identity(finding, moved(finding.location, edits))
     reach = _reach(finding, after)
     gone = (code, place) not in {other[:2] for other in left}
-    return gone and left <= expected and (reach == 0 or reach < _reach(finding, before))
+    told = any(context.qualname == finding.model for context in before.contexts)
+    return gone and left <= expected and (reach == 0 or reach < _reach(finding, before) or not told)
+
+
+def _counts(other: Finding, finding: Finding, edits: Sequence[Edit]) -> bool:
+    """Whether a fix may not bring this finding: what a run that gets further is merely warned of is no matter of it."""
+    places = [moved(finding.location, edits), *(moved(edit.location, edits) for edit in edits)]
+    return other.severity == "error" or any(_same_line(other.location, place) for place in places)
+
+
+def _same_line(one: Location, other: Location) -> bool:
+    return one.file == other.file and one.range.start.line == other.range.start.line
 
 
 def _identity(finding: Finding, location: Location) -> tuple[str, Location, str]:

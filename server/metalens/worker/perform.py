@@ -11,6 +11,7 @@ import torch
 
 from metalens.protocol.messages import Report, Run, Target
 from metalens.worker import judge
+from metalens.worker.judge.quiet import Watch
 from metalens.worker.judge.silent import suspicion
 from metalens.worker.load.sources import Sources
 from metalens.worker.trace import collect
@@ -56,6 +57,7 @@ def perform(run: Run) -> Report:
     sources = Sources(run.root, run.overlay)
     tracer = Tracer()
     observer = Observer(tracer, sources.holds)
+    watch = Watch(tracer, observer)
     failures: list[Failure] = []
     alone: dict[tuple[str, str], Alone] = {}
     probed: dict[int, str] = {}
@@ -76,7 +78,7 @@ def perform(run: Run) -> Report:
 
     tracer.on_failure = failed
     tracer.recovery.confirm = confirmed
-    with torch.no_grad(), Following(tracer, suspicion) as mode, world(), observer:
+    with torch.no_grad(), Following(tracer, suspicion, watch.saw) as mode, world(), observer:
         stage = Stage(run.root, run.import_paths, sources, tracer)
         for index, caller in enumerate(run.callers):
             share = _share(run, index, time.perf_counter() - started)
@@ -109,7 +111,7 @@ def perform(run: Run) -> Report:
             mode.settle()
         mode.settle()
     tracer.name_modules()
-    findings = judge.findings_of(failures, tracer.facts)
+    findings = (*judge.findings_of(failures, tracer.facts), *watch.findings())
     return Report(
         id=run.id,
         contexts=collect.contexts(observer, (*run.targets, *run.wanted), alone, probed),

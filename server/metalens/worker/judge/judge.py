@@ -47,7 +47,7 @@ def explain(case: Case) -> Finding:
         model=failure.model,
         related=related_to(case, mistake),
         torch=case.torch,
-        notes=_notes(case, mistake),
+        notes=notes(case, mistake),
         fixes=repairs_of(case, mistake),
     )
 
@@ -57,12 +57,13 @@ def may_speak(failure: Failure) -> bool:
     return failure.grade == "clean" or (failure.grade == "borrowed" and failure.fixed)
 
 
-def _notes(case: Case, mistake: Mistake) -> tuple[str, ...]:
-    notes = []
+def notes(case: Case, mistake: Mistake) -> tuple[str, ...]:
+    """Further sentences of the explanation: the tensor as it arrived, and the evidence."""
+    said = []
     if mistake.tensor is not None:
-        notes.append(f"The tensor here is {list(mistake.tensor.shape)}.")
+        said.append(f"The tensor here is {list(mistake.tensor.shape)}.")
     if case.failure.arguments is not None:
-        notes.append(f"Built with {case.failure.arguments.text or 'no arguments'} ({case.failure.arguments.source}).")
+        said.append(f"Built with {case.failure.arguments.text or 'no arguments'} ({case.failure.arguments.source}).")
     if case.failure.inputs is not None:
-        notes.append(f"Called with {case.failure.inputs.text} ({case.failure.inputs.source}).")
-    return tuple(notes)
+        said.append(f"Called with {case.failure.inputs.text} ({case.failure.inputs.source}).")
+    return tuple(said)

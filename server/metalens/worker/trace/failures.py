@@ -30,7 +30,7 @@ def failure_of(error: BaseException, tracer: Tracer, observer: Observer) -> Opti
     args, kwargs = (raised.args, raised.kwargs) if raised else ((), {})
     if contains_unknown((args, kwargs)):
         return None
-    root = _root(modules, observer)
+    root = root_of(modules, observer)
     if root is None and tracer.cut:
         return None
     seen = observer.by_id.get(id(root.module)) if root else None
@@ -47,7 +47,7 @@ def failure_of(error: BaseException, tracer: Tracer, observer: Observer) -> Opti
         model=type(root.module).__qualname__ if root else _class_in(frames),
         fixed=tracer.fixed,
         arguments=arguments_evidence(seen) if seen else None,
-        inputs=_inputs_evidence(root, "probe" if tracer.fixed else "call site") if root else None,
+        inputs=inputs_evidence(root, "probe" if tracer.fixed else "call site") if root else None,
         leaked=tracer.recovery.leaked_before(error),
         names=dict(own[0].f_locals),
         read=tuple(part for frame in own for part in tracer.facts.read.get(frame.f_code, ())),
@@ -61,12 +61,13 @@ def arguments_evidence(seen: Any) -> Evidence:
     return Evidence(text, seen.source, built.location if seen.source in ("call site", "parent") else None)
 
 
-def _inputs_evidence(call: ModuleCall, source: str) -> Evidence:
+def inputs_evidence(call: ModuleCall, source: str) -> Evidence:
+    """What a module was called with, and where that stands."""
     place = None if source == "probe" else call.location
     return Evidence(describe.inputs_text(call.module, call.args, call.kwargs), source, place)
 
 
-def _root(modules: tuple[ModuleCall, ...], observer: Observer) -> Optional[ModuleCall]:
+def root_of(modules: tuple[ModuleCall, ...], observer: Observer) -> Optional[ModuleCall]:
     """The outermost workspace module under way, else the outermost of any kind."""
     for call in modules:
         if id(call.module) in observer.by_id:

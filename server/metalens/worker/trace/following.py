@@ -14,17 +14,22 @@ _PARTS = 64
 
 
 class Following(Hybrid):
-    """The mode of a run, telling its tracer of everything."""
+    """The mode of a run, telling its tracer of everything; `saw` hears of each call while nothing has failed."""
 
-    def __init__(self, tracer: Tracer, suspicion: Callable[..., Optional[RuntimeError]]) -> None:
+    def __init__(
+        self, tracer: Tracer, suspicion: Callable[..., Optional[RuntimeError]], saw: Callable[..., None]
+    ) -> None:
         super().__init__(tracer.taint, tracer.torch_error, suspicion)
         self.facts = tracer.facts
+        self.saw = saw
 
     def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
         """Run one torch function."""
         result = super().__torch_function__(func, types, args, kwargs)
         if self.facts.recovered:
             self._follow(func, (*args, *(kwargs or {}).values()), result)
+        else:
+            self.saw(func, args, kwargs or {}, result)
         return result
 
     def _follow(self, func: Any, args: tuple[Any, ...], result: Any) -> None:
