@@ -12,7 +12,7 @@ import types
 from collections.abc import Callable, Sequence
 from typing import Any, Optional
 
-from metalens.worker.load import conveniences, data_files, distributed, gym, vision
+from metalens.worker.load import conveniences, data_files, distributed, gym, sounds, vision
 from metalens.worker.load.sources import Sources
 from metalens.worker.load.unknown import Unknown
 
@@ -69,6 +69,8 @@ class StandIn(types.ModuleType):
     __path__: list[str] = []  # noqa: RUF012 - as packages have it
 
     def __getattr__(self, name: str) -> Any:
+        if name == "__version__":
+            return _NEWEST
         if name.startswith("__") and name.endswith("__"):
             raise AttributeError(name)
         full = f"{self.__name__}.{name}"
@@ -79,6 +81,10 @@ class StandIn(types.ModuleType):
         return Unknown(f"{self.__name__}(...)")
 
 
+# Code that asks for a package's version wants to get along with old ones.
+_NEWEST = "99.0.0"
+
+
 def _known(name: str) -> Optional[dict[str, Any]]:
     for source in _SOURCES:
         found = source(name)
@@ -87,7 +93,7 @@ def _known(name: str) -> Optional[dict[str, Any]]:
     return None
 
 
-_SOURCES = (conveniences.module, vision.module, gym.module, data_files.module, distributed.module)
+_SOURCES = (conveniences.module, vision.module, gym.module, data_files.module, distributed.module, sounds.module)
 
 
 class MissingFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):

@@ -15,7 +15,16 @@ from typing import Any, Optional, Union
 
 from metalens.worker.load.catching import caught_lines
 from metalens.worker.load.ranges import Lines, Ranges
-from metalens.worker.load.syntax import count_of, is_broad, is_docstring, is_training_loop, looks_like_module
+from metalens.worker.load.syntax import (
+    asks_for_machine,
+    count_of,
+    is_broad,
+    is_docstring,
+    is_training_loop,
+    leaving_of,
+    looks_like_module,
+    structure_of,
+)
 from metalens.worker.load.walking import bound_names, fields_of, nodes
 
 CALL, OPERATE, RECORD, AUGMENT = "__metalens_call__", "__metalens_operate__", "__metalens_record__", "__metalens_aug__"
@@ -313,6 +322,7 @@ class _Rewriter:
             for part in nodes(statement)
         )
         returns = isinstance(statement, ast.Return)
+        pure = pure or (isinstance(statement, ast.Assert) and asks_for_machine(statement.test))
         number = self.flag(self.number(statement), statement)
         inner = self._inside(statement)
         at = _place(statement)
@@ -328,7 +338,9 @@ class _Rewriter:
     def _inside(self, statement: Any) -> ast.stmt:
         """The statement with guarded bodies of its own."""
         if isinstance(statement, ast.If):
-            statement.test = self.hook(TEST, statement.test, self.visit(statement.test))
+            leaving = [leaving_of(statement.body), leaving_of(statement.orelse)]
+            told = [self.flag(item, statement.test) for item in (*leaving, asks_for_machine(statement.test))]
+            statement.test = self.hook(TEST, statement.test, self.visit(statement.test), *told)
             statement.body = self.guarded(statement.body)
             chained = len(statement.orelse) == 1 and isinstance(statement.orelse[0], ast.If)
             # A chain of elif must not nest a guard for each of its links: Python allows few nested blocks.
@@ -339,7 +351,7 @@ class _Rewriter:
             # The items are made inside the hook, so that a loop over something unknown still has its one round.
             nothing = ast.arguments([], [], None, [], [], None, [])
             items = ast.Lambda(nothing, self.visit(statement.iter), **_place(statement.iter))
-            flags = [self.flag(is_training_loop(statement), statement.iter), _structure(statement.target)]
+            flags = [self.flag(is_training_loop(statement), statement.iter), structure_of(statement.target)]
             statement.iter = self.hook(LOOP, statement.iter, items, *flags)
             statement.body, statement.orelse = self.guarded(statement.body), self.guarded(statement.orelse)
             return statement
@@ -382,10 +394,3 @@ def _hook_number(value: ast.expr) -> Optional[int]:
     if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id in _NUMBERED:
         return value.args[0].value  # type: ignore[attr-defined, no-any-return]
     return None
-
-
-def _structure(target: ast.expr) -> ast.expr:
-    """A loop target's nesting as a literal: `i, (x, y)` is `(0, (0, 0))`."""
-    if isinstance(target, (ast.Tuple, ast.List)) and not any(isinstance(part, ast.Starred) for part in target.elts):
-        return ast.Tuple([_structure(part) for part in target.elts], _LOAD, **_place(target))
-    return ast.Constant(0, **_place(target))

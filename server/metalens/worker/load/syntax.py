@@ -10,6 +10,8 @@ from metalens.worker.load.walking import nodes
 
 _TRAINING = re.compile(r"epoch|loader|dataset|batches|tqdm|trange|num_iter|n_iter|max_steps|max_iters", re.IGNORECASE)
 _STEPS = {"backward", "zero_grad", "step"}
+_MACHINE = re.compile(r"cuda\.is_available|cuda\.device_count|is_gpu|has_gpu|gpu_count|nccl.*is_available")
+_EXITS = {"sys.exit", "exit", "quit", "os._exit"}
 
 
 def count_of(targets: list[ast.expr]) -> int:
@@ -30,6 +32,22 @@ def is_docstring(statement: ast.stmt) -> bool:
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
 
 
+def leaving_of(body: list[ast.stmt]) -> str:
+    """How a branch that nothing follows leaves the code: "raise", "exit", or "" for one that goes on."""
+    last = body[-1] if body else None
+    if isinstance(last, ast.Raise):
+        return "raise"
+    call = last.value if isinstance(last, ast.Expr) else None
+    if isinstance(call, ast.Call) and ast.unparse(call.func) in _EXITS and call.args:
+        return "exit" if ast.unparse(call.args[0]) != "0" else ""
+    return ""
+
+
+def asks_for_machine(test: ast.expr) -> bool:
+    """Whether a condition is about what the machine has, which another machine would answer in another way."""
+    return _MACHINE.search(ast.unparse(test)) is not None
+
+
 def looks_like_module(node: ast.ClassDef) -> bool:
     """Whether a class is likely to be a module: it has a forward, or a base of such a name."""
     if any(isinstance(part, ast.FunctionDef) and part.name == "forward" for part in node.body):
@@ -44,3 +62,11 @@ def is_training_loop(loop: Union[ast.For, ast.While]) -> bool:
         return True
     calls = (node.func for node in nodes(loop) if isinstance(node, ast.Call))
     return any(isinstance(function, ast.Attribute) and function.attr in _STEPS for function in calls)
+
+
+def structure_of(target: ast.expr) -> ast.expr:
+    """A loop target's nesting as a literal: `i, (x, y)` is `(0, (0, 0))`."""
+    made: ast.expr = ast.Constant(0)
+    if isinstance(target, (ast.Tuple, ast.List)) and not any(isinstance(part, ast.Starred) for part in target.elts):
+        made = ast.Tuple([structure_of(part) for part in target.elts], ast.Load())
+    return ast.copy_location(made, target)

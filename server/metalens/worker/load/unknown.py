@@ -21,7 +21,7 @@ class Unknown:
         object.__setattr__(self, "_why", why)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") and name.endswith("__"):
+        if name.startswith("__") and name.endswith("__") and name != "__dict__":
             raise AttributeError(name)
         return Unknown(f"{self._why}.{name}")
 

@@ -63,9 +63,16 @@ class Picture:
         """The part of the picture in a box."""
         return Picture(int(box[2] - box[0]), int(box[3] - box[1]), self.channels)
 
-    def transpose(self, *args: Any) -> Picture:
-        """The picture mirrored."""
+    def transpose(self, *args: Any, **kwargs: Any) -> Picture:
+        """The picture, with other colours or mirrored."""
         return self
+
+    transpose.takes_unknown = True  # type: ignore[attr-defined]
+    copy = filter = point = rotate = quantize = load = transpose
+
+    def getbands(self) -> tuple[str, ...]:
+        """The names of its channels."""
+        return tuple(self.mode)
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         self._tell()
@@ -254,7 +261,7 @@ def _normalize(mean: Any = (), std: Any = (), *args: Any, **kwargs: Any) -> Call
 class Compose:
     """Transforms one after another."""
 
-    def __init__(self, transforms: Any) -> None:
+    def __init__(self, transforms: Any, *args: Any, **kwargs: Any) -> None:
         self.transforms = transforms
 
     def __call__(self, image: Any) -> Any:
@@ -262,6 +269,14 @@ class Compose:
         for transform in self.transforms:
             image = transform(image)
         return image
+
+
+class OneOf(Compose):
+    """One of several transforms: the first."""
+
+    def __call__(self, image: Any) -> Any:
+        """The image after it."""
+        return self.transforms[0](image)
 
 
 def _same(*args: Any, **kwargs: Any) -> Callable[[Any], Any]:
@@ -274,6 +289,9 @@ def _lambda(function: Any) -> Any:
 
 TRANSFORMS: dict[str, Any] = {
     "Compose": Compose,
+    "RandomApply": Compose,
+    "RandomOrder": Compose,
+    "RandomChoice": OneOf,
     "Resize": _resize,
     "Scale": _resize,
     "CenterCrop": _crop,
@@ -297,10 +315,29 @@ TRANSFORMS.update(
         for name in (
             "RandomHorizontalFlip RandomVerticalFlip RandomRotation ColorJitter RandomErasing RandomAffine "
             "GaussianBlur RandomPerspective RandomGrayscale AutoAugment RandAugment TrivialAugmentWide RandomInvert "
+            "RandomSolarize RandomPosterize RandomEqualize RandomAutocontrast RandomAdjustSharpness AugMix "
             "InterpolationMode"
         ).split()
     }
 )
+
+
+_SAME_SIZE = "solarize posterize equalize autocontrast invert mirror flip exif_transpose".split()
+
+
+def _itself(image: Any, *args: Any, **kwargs: Any) -> Any:
+    return image
+
+
+class Enhanced:
+    """A picture whose brightness, colour or sharpness will be changed."""
+
+    def __init__(self, image: Any) -> None:
+        self.image = image
+
+    def enhance(self, factor: Any) -> Any:
+        """The picture."""
+        return self.image
 
 
 def module(name: str) -> Optional[dict[str, Any]]:
@@ -317,6 +354,10 @@ def module(name: str) -> Optional[dict[str, Any]]:
             "NEAREST": 0,
             "LANCZOS": 1,
         }
+    if name == "PIL.ImageOps":
+        return {**dict.fromkeys(_SAME_SIZE, _itself), "grayscale": lambda image: image.convert("L")}
+    if name == "PIL.ImageEnhance":
+        return dict.fromkeys(("Brightness", "Color", "Contrast", "Sharpness"), Enhanced)
     if name == "torchvision.utils":
         return {"save_image": lambda *args, **kwargs: None, "make_grid": _grid}
     return None

@@ -18,6 +18,7 @@ from metalens.protocol.messages import Caller
 from metalens.worker.load import inventions
 from metalens.worker.load.finder import MissingFinder, ReplacingFinder, WorkspaceFinder
 from metalens.worker.load.instrument import Table, instrument
+from metalens.worker.load.readers import ReadersFinder
 from metalens.worker.load.slicing import slice_script, workspace_names
 from metalens.worker.load.snippets import identifiers, programs
 from metalens.worker.load.sources import Sources
@@ -46,6 +47,7 @@ class Stage:
         inventions.listen(tracer.invent)
         sys.meta_path.insert(0, WorkspaceFinder(sources, self._import_text))
         sys.meta_path.insert(0, ReplacingFinder(sources))
+        sys.meta_path.insert(0, ReadersFinder())
         sys.meta_path.append(self.missing)
 
     def rehearse(self, caller: Caller, enough: Callable[[], bool]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import sys
 import traceback
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Optional
@@ -15,11 +16,13 @@ from metalens.protocol.values import Location, Range
 from metalens.worker.load import instrument
 from metalens.worker.load.unknown import Unknown, UnknownError, contains_unknown
 from metalens.worker.trace.facts import Facts, ModuleCall, Origin
+from metalens.worker.trace.guards import branch
 from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.operators import IN_PLACE, OPERATORS, unpacker
 from metalens.worker.trace.recover import NOTHING, Recovery
 
 _SEEN_PER_EXPRESSION, _PARTS, _READ = 6, 16, 8
+_KEEPING = frozenset(("append", "appendleft", "insert", "add"))  # a container that lacks an item has a wrong length
 _FACTORY_ROUNDS, _WHILE_ROUNDS, _ENDLESS_ROUNDS = 100, 1000, 2
 
 
@@ -247,10 +250,11 @@ class Tracer:
             self.cut = True
             return False
 
-        def test(number: int, value: Any) -> Any:
-            if isinstance(value, Unknown) and not self.strict:
-                self.mended = self.mended or "a branch on something that is not known"
-                return True
+        def test(number: int, value: Any, then: str, otherwise: str, machine: bool) -> Any:
+            if self.strict:
+                return value
+            value, reason = branch(value, then, otherwise, machine)
+            self.mended = self.mended or reason
             return value
 
         return {
@@ -274,12 +278,13 @@ class Tracer:
     # ------------------------------------------------------------ inside
 
     def _takes_unknown(self, function: Any) -> bool:
-        """Whether a call may be made although an argument is not known: only the workspace's own functions."""
+        """Whether a call may be made although an argument is not known: the workspace's own, and what only keeps it."""
         if isinstance(function, Unknown) or getattr(function, "takes_unknown", False) is True:
             return True
         if isinstance(function, type):
             return not issubclass(function, torch.nn.Module) and self._is_own(function.__init__)  # type: ignore[misc]
-        return self._is_own(function)
+        keeps = type(getattr(function, "__self__", None)) in (list, set, deque) and function.__name__ in _KEEPING
+        return keeps or self._is_own(function)
 
     def _is_own(self, function: Any) -> bool:
         code = getattr(getattr(function, "__func__", function), "__code__", None)

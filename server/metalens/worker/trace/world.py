@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import sys
 import time
@@ -14,8 +13,8 @@ import torch.utils.checkpoint
 import torch.utils.data
 from torch.nn import Module
 
-from metalens.worker.load.unknown import Unknown, UnknownError
-from metalens.worker.trace import files, processes
+from metalens.worker.load.unknown import Unknown, UnknownError, contains_unknown
+from metalens.worker.trace import command_line, files, older, processes
 from metalens.worker.trace.folders import patches as folder_patches
 from metalens.worker.trace.hybrid import to_meta
 from metalens.worker.trace.parallel import patches as parallel_patches
@@ -23,6 +22,9 @@ from metalens.worker.trace.stores import patches as store_patches
 
 STAND_IN = True
 _Patch = tuple[Any, str, Any]
+_DIFFERENT = 4  # items of a batch that are really made
+_DEEP = 4  # containers within containers of an item
+_SMALL = 4096  # elements of a batch that stays as it is
 _RAW = 1 << 20  # elements of a data file that is not here
 
 
@@ -32,8 +34,10 @@ def world() -> Iterator[None]:
     patches = [
         *_module_patches(),
         *_torch_patches(),
-        *_python_patches(),
+        (time, "sleep", lambda *args: None),
+        *command_line.patches(),
         *_array_patches(),
+        *older.patches(),
         *files.patches(),
         *processes.patches(),
     ]
@@ -132,6 +136,7 @@ def _torch_patches() -> list[_Patch]:
         (torch, "compile", compiled),
         (torch, "set_default_device", nothing),
         (torch.hub, "load", unknown("torch.hub.load(...)")),
+        (torch.hub, "list", unknown("torch.hub.list(...)")),
         (torch.hub, "load_state_dict_from_url", unknown("downloaded weights")),
         (torch.cuda, "set_device", nothing),
         (torch.cuda, "synchronize", nothing),
@@ -167,7 +172,7 @@ class Loader:
         self.sampler = kwargs.get("sampler")
         self.drop_last = kwargs.get("drop_last", False)
         self.num_workers = 0
-        self.collate_fn = kwargs.get("collate_fn") or torch.utils.data.default_collate
+        self.collate_fn = kwargs.get("collate_fn") or _collated
 
     def __class_getitem__(cls, item: Any) -> type:
         return cls
@@ -187,20 +192,39 @@ class Loader:
             yield self.dataset[0]
             return
         else:
-            count = min(int(self.batch_size), len(self.dataset))
-            items = [self.dataset[index] for index in range(count)]
-        yield self.collate_fn(items)
+            count = self._count(int(self.batch_size))
+            items = [self.dataset[index] for index in range(min(count, _DIFFERENT))]
+            items += items[-1:] * (count - len(items))
+        yield _light(self.collate_fn(items))
+
+    def _count(self, most: int) -> int:
+        try:
+            return min(most, len(self.dataset))
+        except UnknownError:  # a dataset whose items nobody could count has enough of them
+            return most
 
 
-def _python_patches() -> list[_Patch]:
-    def nothing(*args: Any, **kwargs: Any) -> None:
-        return None
+def _collated(items: list[Any]) -> Any:
+    """As torch's own; a part of the items that is not known stays so."""
+    first = items[0]
+    if not contains_unknown(items, _DEEP):
+        return torch.utils.data.default_collate(items)
+    if type(first) in (tuple, list) and all(type(item) is type(first) for item in items):
+        return [_collated(list(parts)) for parts in zip(*items)]
+    if type(first) is dict and all(type(item) is dict for item in items):
+        return {key: _collated([item.get(key) for item in items]) for key in first}
+    return Unknown("a part of a batch")
 
-    return [
-        (argparse.ArgumentParser, "parse_args", _parse_args),
-        (argparse.ArgumentParser, "parse_known_args", _parse_known_args),
-        (time, "sleep", nothing),
-    ]
+
+def _light(batch: Any) -> Any:
+    """A batch whose large float tensors went to the meta device, where models are."""
+    if isinstance(batch, torch.Tensor):
+        return to_meta(batch) if batch.is_floating_point() and batch.numel() > _SMALL else batch
+    if type(batch) in (list, tuple):
+        return type(batch)(_light(part) for part in batch)
+    if type(batch) is dict:
+        return {key: _light(part) for key, part in batch.items()}
+    return batch
 
 
 def _array_patches() -> list[_Patch]:
@@ -221,36 +245,3 @@ def _array_patches() -> list[_Patch]:
         return read
 
     return [(numpy, name, reader(name)) for name in ("memmap", "fromfile")]
-
-
-def _parse_known_args(
-    parser: argparse.ArgumentParser, args: Any = None, namespace: Any = None
-) -> tuple[Any, list[str]]:
-    """The defaults, overridden by the command line given; what is required and not given is Unknown."""
-    given = list(sys.argv[1:] if args is None else args)
-    result = namespace if namespace is not None else argparse.Namespace()
-    missing = []
-    for action in parser._actions:
-        if action.required:
-            missing.append(action)
-            action.required = False
-    known_args = _originals["parse_known_args"]
-    try:
-        result, rest = known_args(parser, given, result)
-    except SystemExit as error:
-        if not given:
-            raise UnknownError("the command line does not fit its parser") from error
-        result, rest = _parse_known_args(parser, [], namespace)  # it was written for another version of the parser
-    for action in missing:
-        if action.dest != argparse.SUPPRESS and getattr(result, action.dest, None) is None:
-            setattr(result, action.dest, Unknown(f"the required argument {action.dest}"))
-    return result, rest
-
-
-def _parse_args(parser: argparse.ArgumentParser, args: Any = None, namespace: Any = None) -> Any:
-    return _parse_known_args(parser, args, namespace)[0]
-
-
-_originals: dict[str, Any] = {
-    "parse_known_args": argparse.ArgumentParser.parse_known_args,
-}

@@ -1,0 +1,82 @@
+"""What a script is told when it starts, and how it gives up: parsers of arguments, and exits."""
+
+from __future__ import annotations
+
+import argparse
+import builtins
+import sys
+from typing import Any
+
+from metalens.worker.load.inventions import invented
+from metalens.worker.load.unknown import Unknown, UnknownError
+
+STAND_IN = True
+_Patch = tuple[Any, str, Any]
+
+# The hooks of instrumented code call from here; libraries, which count on an exit, do not.
+_HOOKS = "metalens.worker.trace.tracer"
+
+
+def patches() -> list[_Patch]:
+    """Stand-ins for parsers and exits: owner, name, value."""
+    found: list[_Patch] = [
+        (argparse.ArgumentParser, "parse_args", _parse_args),
+        (argparse.ArgumentParser, "parse_known_args", _parse_known_args),
+        (argparse._ActionsContainer, "add_argument", _add_argument),
+        (sys, "exit", _exit),
+    ]
+    found += [(builtins, name, _exit) for name in ("exit", "quit") if hasattr(builtins, name)]
+    return found
+
+
+def _parse_known_args(
+    parser: argparse.ArgumentParser, args: Any = None, namespace: Any = None
+) -> tuple[Any, list[str]]:
+    """The defaults, overridden by the command line given; what is required and not given is Unknown."""
+    given = list(sys.argv[1:] if args is None else args)
+    result = namespace if namespace is not None else argparse.Namespace()
+    missing = []
+    for action in parser._actions:
+        if action.required:
+            missing.append(action)
+            action.required = False
+    try:
+        result, rest = _PARSE(parser, given, result)
+    except SystemExit as error:
+        if not given:
+            raise UnknownError("the command line does not fit its parser") from error
+        result, rest = _parse_known_args(parser, [], namespace)  # it was written for another version of the parser
+    for action in missing:
+        if action.dest != argparse.SUPPRESS and getattr(result, action.dest, None) is None:
+            setattr(result, action.dest, Unknown(f"the required argument {action.dest}"))
+    return result, rest
+
+
+def _parse_args(parser: argparse.ArgumentParser, args: Any = None, namespace: Any = None) -> Any:
+    return _parse_known_args(parser, args, namespace)[0]
+
+
+def _add_argument(container: Any, *args: Any, **kwargs: Any) -> Any:
+    """As ever; choices, types and texts that are not known bind nobody."""
+    return _ADD(container, *args, **{key: item for key, item in kwargs.items() if _is_told(key, item)})
+
+
+def _is_told(key: str, item: Any) -> bool:
+    if key == "default" or isinstance(item, (str, type)):
+        return True
+    parts = item if isinstance(item, (list, tuple)) else (item,)
+    return not any(isinstance(part, Unknown) for part in parts)
+
+
+_add_argument.takes_unknown = True  # type: ignore[attr-defined]
+
+
+def _exit(code: Any = None) -> None:
+    """The end of a script that is done. One that gives up (no GPU, no data) goes on here as it would elsewhere."""
+    if code in (None, 0) or sys._getframe(1).f_globals.get("__name__") != _HOOKS:
+        raise SystemExit(code)
+    invented("values after a script gave up")
+
+
+_PARSE = argparse.ArgumentParser.parse_known_args
+_ADD = argparse._ActionsContainer.add_argument
