@@ -38,6 +38,7 @@ def main() -> int:
         return 1
     ignored = shutil.ignore_patterns("__pycache__", "*.pyc")
     shutil.copytree(ROOT / "server" / "metalens", BUNDLED / "server" / "metalens", ignore=ignored)
+    shutil.copytree(ROOT / "docs" / "rules", BUNDLED / "server" / "metalens" / "rules")
     shutil.copy(ROOT / "client" / "start.py", BUNDLED / "start.py")
     files = [path for path in BUNDLED.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in files) / 2**20

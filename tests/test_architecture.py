@@ -80,8 +80,9 @@ def test_the_project_speaks_of_itself_alone():
 
 def test_every_code_has_its_page():
     """`codeDescription` leads there."""
-    source = "\n".join(path.read_text() for path in (SERVER / "worker" / "judge").rglob("*.py"))
-    codes = set(re.findall(r"\b(?:Mistake|Finding)\(\s*\"([a-z]+(?:-[a-z]+)*)\"", source))
+    source = "\n".join(path.read_text() for path in SERVER.rglob("*.py"))
+    named = r"\b(?:(?:Mistake|Finding)\(\s*|(?:UNUSED|UNREADABLE|INVALID) = )\"([a-z]+(?:-[a-z]+)*)\""
+    codes = set(re.findall(named, source))
     pages = {path.stem for path in (ROOT / "docs" / "rules").glob("*.md")} - {"README"}
     assert len(codes) > 15
     assert codes - pages == set(), "codes without a page"

@@ -175,16 +175,16 @@ def test_a_finding_becomes_a_problem():
     assert problem.related == ((MLP.location("nn.Linear(20, 5)"), "in_features=30 declared here"),)
 
 
-def test_a_rule_can_be_softened_or_switched_off():
-    assert [problem.severity for problem in problems(wrong(), {"linear-in-features": "hint"})] == ["hint"]
-    assert problems(wrong(), {"linear-in-features": "ignore"}) == ()
-
-
 def test_fixes_are_offered_where_their_finding_is_and_the_preferred_one_first():
     edit = (Edit(MLP.location("20, 5"), "30, 5"),)
     result = wrong((Fix("Second", edit), Fix("First", edit, preferred=True)))
     offered = actions(result, Range(MLP.at("fc2(x)"), MLP.at("fc2(x)")))
-    assert [action.fix.title for action in offered] == ["First", "Second"]
+    assert [action.fix.title for action in offered] == [
+        "First",
+        "Second",
+        "Ignore linear-in-features on this line",
+        "Ignore linear-in-features in this file",
+    ]
     assert actions(result, MLP.find("class Net")) == ()
 
 

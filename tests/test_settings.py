@@ -34,13 +34,19 @@ def test_interpreter(options, interpreter):
 
 
 def test_rules():
-    settings, messages = read_settings(
-        {"rules": {"a": "warn", "b": "info", "c": "off", "d": "error", "e": "loud", "f": 3}}
-    )
-    assert settings.rules == {"a": "warning", "b": "information", "c": "ignore", "d": "error"}
+    given = {"broadcast": "warn", "cat-dim": "info", "dim-count": "off", "dim-range": "error", "loss-size": "ignore"}
+    settings, messages = read_settings({"rules": {**given, "embed-heads": "loud", "index-range": 3, "cat-dims": "off"}})
+    assert settings.rules == {
+        "broadcast": "warning",
+        "cat-dim": "information",
+        "dim-count": "off",
+        "dim-range": "error",
+        "loss-size": "off",
+    }
     assert messages == (
-        "rules.e must be error, warning, information, hint or ignore, not 'loud'; its default is used.",
-        "rules.f must be error, warning, information, hint or ignore, not 3; its default is used.",
+        "rules.embed-heads must be error, warning, information, hint or off, not 'loud'.",
+        "rules.index-range must be error, warning, information, hint or off, not 3.",
+        "rules.cat-dims: there is no rule cat-dims; did you mean cat-dim?",
     )
 
 
@@ -66,7 +72,7 @@ def test_rules():
             {"execution": {"memoryLimitMb": 1.5}},
             "execution.memoryLimitMb must be a whole number of MiB from 256 to 1048576, not 1.5; 2048 is used.",
         ),
-        ({"rules": []}, "rules must be an object, not a list; the default levels are used."),
+        ({"rules": []}, "rules must map each rule to its level, not be a list."),
     ],
 )
 def test_a_bad_value_falls_back_with_one_message(options, message):

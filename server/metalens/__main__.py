@@ -17,6 +17,7 @@ from metalens.cli.session import Choice
 from metalens.cli.summary import SummaryOptions, summary
 from metalens.engine.worker import WorkerUnusable
 from metalens.workspace.interpreters import NoInterpreter
+from metalens.workspace.settings import LEVELS, read_rules
 
 CLEAN, FINDINGS, BROKEN, NO_TORCH = 0, 1, 2, 3
 INTERRUPTED = 130
@@ -76,8 +77,23 @@ def _parser() -> argparse.ArgumentParser:
 def _add_check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", metavar="PATH", nargs="*", default=["."], help="files or folders (default: .)")
     parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    parser.add_argument(
+        "--rule", metavar="RULE=LEVEL", action="append", type=_level, default=[], help=f"LEVEL is {LEVELS}; repeatable"
+    )
     _add_choice(parser)
-    parser.set_defaults(command=lambda given: check(CheckOptions(given.paths, given.format, _choice(given))))
+    parser.set_defaults(command=lambda given: check(_checking(given)))
+
+
+def _checking(given: argparse.Namespace) -> CheckOptions:
+    return CheckOptions(given.paths, given.format, dict(given.rule), _choice(given))
+
+
+def _level(given: str) -> tuple[str, str]:
+    rule, _, level = given.partition("=")
+    levels, wrong = read_rules({rule: level})
+    for _, message in wrong:
+        raise argparse.ArgumentTypeError(message)
+    return rule, levels[rule]
 
 
 def _add_summary(parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,15 +15,21 @@ from metalens.cli.paths import files_of
 from metalens.cli.session import Choice, Faults, engine_for
 from metalens.cli.terminal import Progress, palette_for
 from metalens.engine.result import Result
+from metalens.features.heard import at_levels, heard
 from metalens.workspace.documents import Unreadable, Workspace
+from metalens.workspace.project import read_project
 
 
 @dataclass(frozen=True)
 class CheckOptions:
-    """What to check, and how to say what was found: `format` is `text` or `json`."""
+    """What to check, and how to say what was found: `format` is `text` or `json`.
+
+    `rules` gives some rules another level; it has the last word.
+    """
 
     paths: Sequence[str]
     format: str = "text"
+    rules: Mapping[str, str] = field(default_factory=dict)
     choice: Choice = field(default_factory=Choice)
 
 
@@ -36,7 +42,9 @@ def check(options: CheckOptions) -> int:
     files = files_of(workspace, options.paths)
     faults = Faults()
     results = asyncio.run(_check_all(workspace, files, options.choice, faults)) if files else ()
-    outcome = collect(results)
+    project = read_project(workspace)
+    levels = {**project.rules, **options.rules}
+    outcome = collect([heard(result, levels) for result in results], at_levels(project.complaints, levels))
     analysed = {result.file: result.text for result in results}
 
     def text_of(file: str) -> str:

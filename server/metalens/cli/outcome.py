@@ -32,10 +32,13 @@ class Outcome:
         return any(finding.severity in LOUD for finding in self.findings)
 
 
-def collect(results: Sequence[Result]) -> Outcome:
-    """One outcome from the results of the files that were asked for; what was found in other files is left out."""
+def collect(results: Sequence[Result], complaints: Sequence[Finding] = ()) -> Outcome:
+    """One outcome from the results of the files that were asked for; what was found in other files is left out.
+
+    `complaints` are about the settings, and stand in their file.
+    """
     ordered = tuple(sorted(results, key=lambda result: result.file))
-    return Outcome(ordered, tuple(sorted(_distinct(ordered), key=_place)))
+    return Outcome(ordered, tuple(sorted([*complaints, *_distinct(ordered)], key=_place)))
 
 
 def best(result: Result, model: Model) -> Context:

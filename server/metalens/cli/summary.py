@@ -14,9 +14,11 @@ from metalens.cli.session import Choice, Faults, engine_for
 from metalens.cli.terminal import Palette, palette_for
 from metalens.cli.words import built_with
 from metalens.engine.result import Result
+from metalens.features.heard import heard
 from metalens.features.words import counted, shape, size, total, total_bytes
 from metalens.protocol.messages import Context, Layer
 from metalens.workspace.documents import Workspace
+from metalens.workspace.project import read_project
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ def summary(options: SummaryOptions) -> int:
 
 async def _check(workspace: Workspace, file: str, choice: Choice) -> Result:
     async with engine_for(workspace, choice, Faults()) as engine:
-        return await engine.check(file)
+        return heard(await engine.check(file), read_project(workspace).rules)
 
 
 def _split(target: str) -> tuple[str, str]:

@@ -101,9 +101,10 @@ class Analysis:
         return all(model.contexts and context_rank(model.contexts[0]) <= _OWN_EVIDENCE for model in models)
 
     def _show(self, shown: Result | None, publish: Callable[[Result], None]) -> Result:
-        result = self._carried(self._merged())
+        merged = self._merged()
+        result = self._carried(merged)
         findings = tuple(self._offered(finding) for finding in result.findings)
-        result = replace(result, findings=findings, torch=self.torch)
+        result = replace(result, findings=findings, torch=self.torch, complete=self._all_known(merged))
         if result != shown:
             publish(result)
         return result
@@ -129,8 +130,17 @@ class Analysis:
                 offered = await verify(finding, found_by, self.text_of, self.attempt)
                 self._verified[_key(finding)] = len(found_by), offered
 
+    def _all_known(self, merged: Result) -> bool:
+        """Whether every run has answered and every fix was tried."""
+        tried = all(_key(finding) in self._verified for finding in merged.findings if finding.fixes)
+        return tried and self._all_answered
+
+    @property
+    def _all_answered(self) -> bool:
+        return len(self.answers) + len(self._left_out) == len(self.plan.runs)
+
     def _carried(self, result: Result) -> Result:
-        if self.previous is None or len(self.answers) + len(self._left_out) == len(self.plan.runs):
+        if self.previous is None or self._all_answered:
             return result
         known = {model.cls.qualname: model.contexts for model in self.previous.models}
         models = tuple(Model(m.cls, min(m.contexts, known.get(m.cls.qualname, ()), key=_rank)) for m in result.models)

@@ -41,7 +41,8 @@ class Model:
 class Result:
     """What is known of `file`; `text` is what was analysed, and all places are places in it.
 
-    `problem` says calmly why classes without a context have none. `torch` is the version that was used.
+    `problem` says calmly why classes without a context have none. `torch` is the version that was used. What is not
+    `complete` grows.
     """
 
     file: str
@@ -52,6 +53,7 @@ class Result:
     trace: Trace | None
     problem: str = ""
     torch: str = ""
+    complete: bool = True
 
 
 def merge(plan: Plan, text: str, version: int | None, reports: Sequence[Report | Crash], *, file: str = "") -> Result:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from metalens.engine.result import Result
-from metalens.protocol.messages import Fix
+from metalens.protocol.messages import Finding, Fix
 from metalens.protocol.values import Location, Range
 
 SOURCE = "metalens"
@@ -27,20 +26,20 @@ class Problem:
     unnecessary: bool = False
 
 
-def problems(result: Result, rules: Mapping[str, str] | None = None) -> tuple[Problem, ...]:
-    """The findings of a file in its order; `rules` gives some codes another level, or none (`ignore`)."""
-    levels = rules or {}
-    return tuple(
-        Problem(
-            range=finding.location.range,
-            severity=levels.get(finding.code, finding.severity),
-            code=finding.code,
-            message=finding.message,
-            href=f"{RULES}/{finding.code}.md",
-            related=tuple((related.location, related.message) for related in finding.related),
-            fixes=finding.fixes,
-            unnecessary=finding.code.startswith("unused-"),
-        )
-        for finding in result.findings
-        if levels.get(finding.code) != "ignore"
+def problems(result: Result) -> tuple[Problem, ...]:
+    """The findings of a file in its order."""
+    return tuple(map(problem, result.findings))
+
+
+def problem(finding: Finding) -> Problem:
+    """One finding as a problem of the file that it stands in."""
+    return Problem(
+        range=finding.location.range,
+        severity=finding.severity,
+        code=finding.code,
+        message=finding.message,
+        href=f"{RULES}/{finding.code}.md",
+        related=tuple((related.location, related.message) for related in finding.related),
+        fixes=finding.fixes,
+        unnecessary=finding.code.startswith("unused-"),
     )

@@ -59,13 +59,15 @@ class Client:
         if workspace and workspace.code_lens and workspace.code_lens.refresh_support:
             self._server.workspace_code_lens_refresh(None)
 
-    def watch_python_files(self) -> None:
-        """Ask to hear of Python files that change outside the editor."""
+    def watch_files(self) -> None:
+        """Ask to hear of Python files, and of the settings among them, that change outside the editor."""
         workspace = self._server.client_capabilities.workspace
         watched = workspace.did_change_watched_files if workspace else None
         if not watched or not watched.dynamic_registration:
             return
-        options = types.DidChangeWatchedFilesRegistrationOptions([types.FileSystemWatcher(glob_pattern="**/*.py")])
+        options = types.DidChangeWatchedFilesRegistrationOptions(
+            [types.FileSystemWatcher(glob_pattern=pattern) for pattern in ("**/*.py", "pyproject.toml")]
+        )
         registration = types.Registration("watch", types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options)
         self._server.client_register_capability(types.RegistrationParams([registration]))
 

@@ -75,7 +75,7 @@ def _add_life(server: MetalensServer) -> None:
     def initialized(params: types.InitializedParams) -> None:
         _log_to_client(server)
         if server.session:
-            server.session.client.watch_python_files()
+            server.session.client.watch_files()
             server.session.begin()
 
     @server.feature(types.SHUTDOWN)

@@ -18,9 +18,10 @@ from metalens.engine.lines import shift_between
 from metalens.engine.result import Result
 from metalens.engine.worker import WorkerState, WorkerUnusable
 from metalens.features.actions import actions
+from metalens.features.heard import at_levels, heard
 from metalens.features.hover import hover
 from metalens.features.lenses import Lens, lenses
-from metalens.features.problems import SOURCE, problems
+from metalens.features.problems import SOURCE, problem, problems
 from metalens.lsp.client import Client
 from metalens.lsp.convert import Converter, uri_of_path
 from metalens.lsp.status import Status
@@ -28,6 +29,7 @@ from metalens.lsp.text import changed, from_client, range_from_client
 from metalens.protocol.values import Position
 from metalens.workspace.documents import Unreadable, Workspace
 from metalens.workspace.interpreters import Interpreter, NoInterpreter, choose_interpreter
+from metalens.workspace.project import Project, project_file, read_project
 from metalens.workspace.settings import Settings, read_settings
 
 NOT_TRUSTED = "not run: this workspace is not trusted"
@@ -53,6 +55,7 @@ class Session:
     interpreter: Interpreter | None = None
     _uris: dict[str, str] = field(default_factory=dict)
     _lenses: dict[str, tuple[Lens, ...]] = field(default_factory=dict)
+    _complained: bool = False
     _telling: asyncio.TimerHandle | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -128,11 +131,15 @@ class Session:
 
     def watched(self, changes: Iterable[types.FileEvent]) -> None:
         """Files changed outside the editor; what is open here has its own text."""
-        if self.engine is None:
+        if self.engine is None or self.workspace is None:
             return
         outside = [(change, path_of(change.uri)) for change in changes]
         files = [(change.type, file) for change, file in outside if file and file not in self._uris]
-        if any(kind is not types.FileChangeType.Changed for kind, _ in files):
+        settings = project_file(self.workspace)
+        if any(file == settings for _, file in files):
+            self._complain_of_project()
+            self.engine.refresh()
+        elif any(kind is not types.FileChangeType.Changed for kind, _ in files):
             self.engine.refresh()
         elif files:
             self.engine.changed_on_disk(file for _, file in files)
@@ -190,11 +197,12 @@ class Session:
             return
         if result.version != self.workspace.version(result.file):
             return
+        result = heard(result, self._levels())
         self.results[result.file] = result
         if not result.problem:
             self.status.fault = ""
         converter = self._converter()
-        found = [converter.diagnostic(result.text, problem) for problem in problems(result, self.settings.rules)]
+        found = [converter.diagnostic(result.text, problem) for problem in problems(result)]
         self.client.publish(self._uris[result.file], result.version, found)
         shown = lenses(result)
         if shown != self._lenses.get(result.file):
@@ -230,6 +238,23 @@ class Session:
         for complaint in complaints:
             log.warning("settings: %s", complaint)
 
+    def _levels(self) -> dict[str, str]:
+        """What is told in the workspace counts more than what is told in the editor."""
+        project = read_project(self.workspace) if self.workspace else Project()
+        return {**self.settings.rules, **project.rules}
+
+    def _complain_of_project(self) -> None:
+        """Show what is not understood in the settings of the workspace, where it stands."""
+        if self.workspace is None:
+            return
+        file = project_file(self.workspace)
+        complaints = at_levels(read_project(self.workspace).complaints, self._levels())
+        text, converter = self._text_or_nothing(file), self._converter()
+        found = [converter.diagnostic(text, problem(finding)) for finding in complaints]
+        if found or self._complained:
+            self.client.publish(self._uri(file), None, found)
+        self._complained = bool(found)
+
     def _begin_engine(self, root: Path) -> None:
         self.workspace = self.workspace or Workspace(root)
         idle = "" if self.options.get("trusted", True) else NOT_TRUSTED
@@ -247,6 +272,7 @@ class Session:
         self.engine = Engine(self.workspace, self.settings, self.interpreter, listener=self, idle=idle)
         if not idle:
             self._spawn(self._start_engine(self.engine))
+        self._complain_of_project()
         self._show_status()
 
     async def _start_engine(self, engine: Engine) -> None:

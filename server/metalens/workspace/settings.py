@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from metalens.workspace.rules import no_such_rule, pages
+
 SEVERITIES = {
     "error": "error",
     "warn": "warning",
@@ -13,16 +15,18 @@ SEVERITIES = {
     "info": "information",
     "information": "information",
     "hint": "hint",
-    "ignore": "ignore",
-    "off": "ignore",
+    "ignore": "off",
+    "off": "off",
 }
+OFF = "off"
+LEVELS = "error, warning, information, hint or off"
 
 
 @dataclass(frozen=True)
 class Settings:
     """What the user chose. `timeout` is in seconds, `memory` in MiB.
 
-    `rules` maps a rule to `error`, `warning`, `information`, `hint` or `ignore`.
+    `rules` maps a rule to `error`, `warning`, `information`, `hint` or `off`.
     """
 
     enable: bool = True
@@ -59,6 +63,23 @@ def read_settings(options: object) -> tuple[Settings, tuple[str, ...]]:
     return settings, tuple(reader.messages)
 
 
+def read_rules(chosen: object) -> tuple[dict[str, str], list[tuple[str, str]]]:
+    """The level of each rule in a mapping; and each rule that was not understood, with one sentence on it."""
+    if not isinstance(chosen, Mapping):
+        return {}, [("", f"rules must map each rule to its level, not be {_kind(chosen)}")]
+    levels: dict[str, str] = {}
+    wrong: list[tuple[str, str]] = []
+    for rule, level in chosen.items():
+        known = SEVERITIES.get(level) if isinstance(level, str) else None
+        if str(rule) not in pages():
+            wrong.append((str(rule), f"rules.{rule}: {no_such_rule(str(rule))}"))
+        elif known is None:
+            wrong.append((str(rule), f"rules.{rule} must be {LEVELS}, not {_kind(level)}"))
+        else:
+            levels[str(rule)] = known
+    return levels, wrong
+
+
 class _Wrong(ValueError):
     """A value that is not understood; the argument says what is expected."""
 
@@ -80,19 +101,8 @@ class _Reader:
 
     def rules(self) -> dict[str, str]:
         chosen = _find(self._options, "rules")
-        if chosen is None:
-            return {}
-        if not isinstance(chosen, Mapping):
-            self.messages.append(f"rules must be an object, not {_kind(chosen)}; the default levels are used.")
-            return {}
-        levels = {}
-        for rule, level in chosen.items():
-            known = SEVERITIES.get(level) if isinstance(level, str) else None
-            if known is None:
-                expected = "error, warning, information, hint or ignore"
-                self.messages.append(f"rules.{rule} must be {expected}, not {_kind(level)}; its default is used.")
-            else:
-                levels[str(rule)] = known
+        levels, wrong = read_rules({} if chosen is None else chosen)
+        self.messages.extend(message if message.endswith("?") else f"{message}." for _, message in wrong)
         return levels
 
 

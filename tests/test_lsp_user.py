@@ -1,0 +1,83 @@
+"""What a user touches in an editor, over real standard input and output: silencing, fixing all, pinning."""
+
+from __future__ import annotations
+
+import pytest
+import pytest_lsp
+from lsprotocol import types
+
+from harness.session import Editor, EditorClient, server_config
+
+pytestmark = [pytest.mark.torch, pytest.mark.asyncio(loop_scope="module")]
+
+WRONG = """\
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear1 = nn.Linear(10, 20)
+        self.linear2 = nn.Linear(30, 5)
+
+    def forward(self, x):
+        x = torch.relu(self.linear1(x))
+        return self.linear2(x)
+
+
+print(Net()(torch.randn(32, 10)).shape)
+"""
+
+
+@pytest_lsp.fixture(config=server_config(), scope="module")
+async def client(lsp_client: EditorClient, tmp_path_factory: pytest.TempPathFactory):
+    lsp_client.root = tmp_path_factory.mktemp("project")
+    text = '[tool.metalens.rules]\nlinear-in-features = "information"\nindex-rage = "off"\n'
+    (lsp_client.root / "pyproject.toml").write_text(text, encoding="utf-8")
+    await Editor(lsp_client, lsp_client.root).begin({"rules": {"linear-in-features": "off"}})
+    yield
+    await lsp_client.shutdown_session()
+
+
+@pytest.fixture
+def editor(client: EditorClient) -> Editor:
+    return Editor(client, client.root)
+
+
+def complete(found: list[types.Diagnostic]) -> bool:
+    """The fixes have been tried."""
+    return bool(found) and all(diagnostic.data for diagnostic in found)
+
+
+async def test_a_mistake_is_silenced_and_told_of_once_it_is_mended(editor: Editor):
+    editor.open("silenced.py", WRONG)
+    (diagnostic,) = await editor.diagnostics("silenced.py", complete)
+    offered = await editor.actions("silenced.py", diagnostic)
+    silence = next(action for action in offered if action.title == "Ignore linear-in-features on this line")
+    assert not silence.is_preferred
+    silenced = editor.apply("silenced.py", silence)
+    assert await editor.diagnostics("silenced.py", lambda found: not found) == []
+    assert silenced.text == WRONG.replace("linear2(x)", "linear2(x)  # metalens: ignore[linear-in-features]")
+
+    editor.replace("silenced.py", "nn.Linear(30, 5)", "nn.Linear(20, 5)")
+    (unused,) = await editor.diagnostics("silenced.py", complete)
+    assert (unused.code, unused.severity) == ("unused-ignore", types.DiagnosticSeverity.Warning)
+    assert list(unused.tags or ()) == [types.DiagnosticTag.Unnecessary]
+    (remove,) = await editor.actions("silenced.py", unused)
+    mended = editor.apply("silenced.py", remove)
+    assert mended.text == WRONG.replace("nn.Linear(30, 5)", "nn.Linear(20, 5)")
+    assert await editor.diagnostics("silenced.py", lambda found: not found) == []
+
+
+async def test_the_workspace_has_the_last_word_on_levels_and_is_told_what_it_got_wrong(editor: Editor):
+    def of_settings() -> list[types.Diagnostic]:
+        uri = editor.uri("pyproject.toml")
+        return [item for params in editor.client.published if params.uri == uri for item in params.diagnostics]
+
+    (complaint,) = await editor.client.until(of_settings)
+    assert complaint.message == "rules.index-rage: there is no rule index-rage; did you mean index-range?"
+    assert complaint.range.start.line == 2
+    editor.open("levels.py", WRONG)
+    (diagnostic,) = await editor.diagnostics("levels.py", bool)
+    assert diagnostic.severity is types.DiagnosticSeverity.Information
