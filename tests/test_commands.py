@@ -226,6 +226,18 @@ class TestLeftOpen:
         assert [line.arguments for line in result.lines] == [(), ("--cfg", "conf/Net.yaml"), ("--cfg", "conf/b.yaml")]
         assert {str(tmp_path / name) for name in files if name.endswith("yaml")} == set(result.files)
 
+    @pytest.mark.parametrize(
+        ("entry", "assumed"),
+        [("name: Net", False), ("name: 'nets.Net'  # ours", False), ('"name": "Net",', False), ("# Net", True)],
+    )
+    @pytest.mark.parametrize("base", ["'--cfg', default='conf/a.yaml'", "'--cfg'"])
+    def test_a_configuration_that_gives_the_class_as_a_value_was_written_for_it(self, tmp_path, entry, assumed, base):
+        files = {"conf/a.yaml": "name: Other\n", "conf/b.yaml": f"model:\n  {entry}\n"}
+        wanted = Wanted(("Net",), classes=frozenset({"Net"}))
+        result = found(tree(tmp_path, {"train.py": parser(base), **files}), wanted=wanted)
+        line = next(line for line in result.lines if "conf/b.yaml" in line.arguments)
+        assert line.assumed == assumed
+
     def test_a_command_line_that_is_written_down_is_what_choices_are_made_in(self, tmp_path):
         text = parser("'--data', required=True", "'--m', choices=['a', 'b', 'c']")
         workspace = tree(tmp_path, {"train.py": text, "run.sh": "python train.py --data d --m b"})

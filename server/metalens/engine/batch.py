@@ -71,10 +71,14 @@ class Batch:
         """
         parts = [part(item.plan) for item in files]
         runs = [*(run for each in parts for run in each[:1]), *(run for each in parts for run in each[1:])]
-        lines = [(at, replace(caller, names=()), run) for run in runs for at, caller in enumerate(run.callers)]
+        lines = [
+            (at, replace(caller, names=(), needed=False), run) for run in runs for at, caller in enumerate(run.callers)
+        ]
         found: dict[str, dict[Caller, Run]] = {run.callers[0].file: {} for run in runs}
+        told = {(caller.file, caller.argv) for _, caller, _ in lines if not caller.assumed}
         for _, caller, run in sorted(lines, key=lambda line: line[0]):
-            found[caller.file].setdefault(caller, run)
+            assumed = caller.assumed and (caller.file, caller.argv) not in told
+            found[caller.file].setdefault(replace(caller, assumed=assumed), run)
         return [general for callers in found.values() for general in self._general(callers)]
 
     def _general(self, callers: dict[Caller, Run]) -> Iterable[Run]:

@@ -69,6 +69,13 @@ def _identity(finding: Finding, location: Location) -> tuple[str, Location, str]
 
 
 def _reach(finding: Finding, report: Report) -> int:
-    """How far the best run of the model got: 0 to the end of forward, 1 built, 2 neither."""
-    own = (context.status for context in report.contexts if context.qualname == finding.model)
-    return min((_SEEN.index(status) if status in _SEEN else len(_SEEN) for status in own), default=len(_SEEN))
+    """How far the best run of the model got: 0 to the end of forward, 1 built, 2 neither.
+
+    Where the model stands in another file, whose classes are not told of: the same, added up for those of this file.
+    """
+    best: dict[str, int] = {}
+    for context in report.contexts:
+        if context.qualname == finding.model or context.file == finding.location.file:
+            rank = _SEEN.index(context.status) if context.status in _SEEN else len(_SEEN)
+            best[context.qualname] = min(rank, best.get(context.qualname, rank))
+    return best[finding.model] if finding.model in best else sum(best.values()) if best else len(_SEEN)

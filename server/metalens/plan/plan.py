@@ -72,11 +72,14 @@ def plan_file(workspace: Workspace, settings: Settings, file: str) -> Plan:
         )
 
     rehearsed = [
-        [Caller(found.files[0], line.arguments, names, line.assumed) for line in each.lines]
+        [Caller(found.files[0], line.arguments, names, line.assumed, line.needed) for line in each.lines]
         for found, each, names in zip(reached, lines, named, strict=True)
     ]
-    runs = [run(*parts) for parts in zip(reached, (callers[:1] for callers in rehearsed), targets, strict=True)]
-    sweeps = [run(found, callers[1:], ()) for found, callers in zip(reached, rehearsed, strict=True) if callers[1:]]
+    first = [1 + sum(caller.needed for caller in callers) for callers in rehearsed]
+    begun = [callers[:count] for callers, count in zip(rehearsed, first, strict=True)]
+    runs = [run(*parts) for parts in zip(reached, begun, targets, strict=True)]
+    further = [callers[count:] for callers, count in zip(rehearsed, first, strict=True)]
+    sweeps = [run(found, callers, ()) for found, callers in zip(reached, further, strict=True) if callers]
     telling = 1 + sum(other.kind in _TELLING for other in others)
     key = _key(view, settings, reached, lines)
     return Plan(classes, (*runs, *sweeps), key, telling=telling, sweeps=len(sweeps))
@@ -90,8 +93,11 @@ def _command_lines(
     reached: Sequence[Imports],
 ) -> list[CommandLines]:
     """Of each caller: those that choose the wanted classes come first."""
-    own = dict.fromkeys((Path(files[0]).stem, *(item.qualname.partition(".")[0] for item in classes)))
-    wanted = Wanted(tuple(own), frozenset(name for other in others for name in other.choices))
+    named = dict.fromkeys(item.qualname.partition(".")[0] for item in classes)
+    own = dict.fromkeys((Path(files[0]).stem, *named))
+    wanted = Wanted(
+        tuple(own), frozenset(name for other in others for name in other.choices), frozenset(named), files[0]
+    )
     return [lines_of(view, file, found.files, wanted) for file, found in zip(files, reached, strict=True)]
 
 

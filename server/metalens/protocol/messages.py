@@ -32,12 +32,14 @@ class Caller:
 
     `names` are the identifiers that lead to what is wanted: of a page with many programs, only those that speak of one
     are run. Without names all are. `assumed`: nobody wrote this command line down, so that it shows shapes alone.
+    `needed`: it is rehearsed although the callers before it explained everything, as it takes another branch.
     """
 
     file: str
     argv: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     assumed: bool = False
+    needed: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 
 from metalens.resolve.index import View
 from metalens.resolve.invocations import Invocation, invocations_of
-from metalens.resolve.options import Option, options_of
+from metalens.resolve.options import Option, facts_of, options_of
 from metalens.resolve.shell import UNTOLD
 from metalens.resolve.sweep import CONFIGS, Sweep, config_files, plain
 from metalens.workspace.launch import command_lines
 
 MAX_LINES = 12
 _MOST_WRITTEN = 8
+_MOST_NEEDED = 4
 _MOST_SAME = 3  # command lines that choose the same wanted thing
 
 _HELP = frozenset({"-h", "--help", "--version"})
@@ -25,15 +26,20 @@ _FLAG = re.compile(r"-{1,2}[A-Za-z][\w.-]*")
 
 @dataclass(frozen=True)
 class CommandLine:
-    """What `sys.argv[1:]` would be. `assumed`: nobody wrote it down, it is a choice that the script leaves open."""
+    """What `sys.argv[1:]` would be.
+
+    `assumed`: nobody wrote it down, it is a choice that the script leaves open. `needed`: somebody did, and it takes
+    another branch of the wanted file than the lines before it.
+    """
 
     arguments: tuple[str, ...] = ()
     assumed: bool = False
+    needed: bool = False
 
 
 @dataclass(frozen=True)
 class CommandLines:
-    """At most `MAX_LINES`, the best first, never none. `files` are those that were read beside the code."""
+    """At most `MAX_LINES`, the best first, then the needed ones, never none. `files` were read beside the code."""
 
     lines: tuple[CommandLine, ...]
     files: tuple[str, ...] = ()
@@ -41,10 +47,12 @@ class CommandLines:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be reached: the names of the file and its classes, and all the names that lead there."""
+    """What is to be reached: names of a file and its classes, all names that lead there, the classes, the file."""
 
     own: tuple[str, ...]
     leading: frozenset[str] = frozenset()
+    classes: frozenset[str] = frozenset()
+    file: str = ""
 
 
 def lines_of(view: View, script: str, reached: Sequence[str], wanted: Wanted) -> CommandLines:
@@ -69,7 +77,10 @@ class _Search:
         written = list(dict.fromkeys(self._written()))
         chosen, fitting = self._chosen(written)
         own = sorted(self.wanted.own, key=lambda name: name not in fitting)
-        sweep = Sweep(self.view, self.script, self.reached, self.options, own, self.wanted.leading)
+        sweep = Sweep(
+            *(self.view, self.script, self.reached, self.options, own),
+            *(self.wanted.leading, self.wanted.classes, frozenset(word for line in written for word in line)),
+        )
         found: dict[tuple[str, ...], CommandLine] = {}
         if launch is not None:
             found[launch] = CommandLine(launch)
@@ -80,18 +91,47 @@ class _Search:
         if base is None:
             base = sweep.completed()
             found[base] = CommandLine(base, assumed=bool(base))
+        is_assumed = found[base].assumed
         direct, others = sweep.variants(base)
         for line in direct:
             if line not in chosen:
-                found.setdefault(line, CommandLine(line, assumed=True))
+                found.setdefault(line, CommandLine(line, assumed=is_assumed or line not in sweep.told))
         found.update({line: CommandLine(line) for line in chosen if line not in found})
         for line in () if fitting else others:
             found.setdefault(line, CommandLine(line, assumed=True))
-        lines = tuple(found.values())[:MAX_LINES]
+        lines = tuple(self._by_need(list(found.values())[:MAX_LINES]))
         self.files.update(
             (file, None) for line in lines for file in config_files(self.view, self.script, line.arguments)
         )
         return CommandLines(lines, tuple(dict.fromkeys((*self.files, *sweep.files))))
+
+    @cached_property
+    def branches(self) -> Mapping[str, frozenset[str]]:
+        """The options whose values the wanted file compares, with those values."""
+        uses = facts_of(self.view, self.wanted.file).uses if self.wanted.file else {}
+        names = {option.name for option in self.options if not option.number}
+        return {name: frozenset(use.value for use in uses[name]) for name in names & uses.keys()}
+
+    def _taken(self, line: tuple[str, ...]) -> set[tuple[str, str]]:
+        """The branches of the wanted file that a command line takes."""
+        told = dict(_pairs(line))
+        chosen = {
+            (option.name, next((told[flag] for flag in option.flags if flag in told), option.default or ""))
+            for option in self.options
+            if option.name in self.branches
+        }
+        return {(name, value) for name, value in chosen if value in self.branches[name]}
+
+    def _by_need(self, lines: Sequence[CommandLine]) -> list[CommandLine]:
+        seen = self._taken(lines[0].arguments)
+        needed: list[CommandLine] = []
+        for line in lines[1:]:
+            fresh = set() if line.assumed or len(needed) == _MOST_NEEDED else self._taken(line.arguments) - seen
+            if fresh:
+                seen |= fresh
+                needed.append(line)
+        rest = [line for line in lines[1:] if line not in needed]
+        return [lines[0], *(replace(line, needed=True) for line in needed), *rest]
 
     def _written(self) -> Iterator[tuple[str, ...]]:
         for invocation in invocations_of(self.view, self.script):
@@ -133,7 +173,9 @@ class _Search:
                     groups.setdefault(key, []).append(line)
             if groups:
                 most = sorted(groups.items(), key=_by_size)[:_MOST_WRITTEN]
-                each = [self._different(lines, _MOST_SAME) for _, lines in most]
+                each = [
+                    self._different(lines, max(_MOST_SAME, 1 + _MOST_NEEDED * bool(self.branches))) for _, lines in most
+                ]
                 return list(_in_turn(each))[:_MOST_WRITTEN], frozenset(name for key in groups for name in key)
         return self._different(written, _MOST_WRITTEN // 2), frozenset()
 
@@ -150,16 +192,20 @@ class _Search:
     def _different(self, lines: Sequence[tuple[str, ...]], most: int) -> list[tuple[str, ...]]:
         """Of many lines the first, then always the one that says most that was not said yet."""
         told = {flag for option in self.options for flag in option.flags if not option.number}
-        left = [(line, {pair for pair in _pairs(line) if pair[0] in told or not told}) for line in lines]
+        left = [
+            (line, {pair for pair in _pairs(line) if pair[0] in told or not told}, self._taken(line)) for line in lines
+        ]
+        branches: set[tuple[str, str]] = set()
         taken: list[tuple[str, ...]] = []
         seen: set[tuple[str, str]] = set()
         while left and len(taken) < most:
-            best = max(left, key=lambda item: len(item[1] - seen)) if taken else left[0]
+            best = max(left, key=lambda item: (len(item[2] - branches), len(item[1] - seen))) if taken else left[0]
             if taken and best[1] <= seen:
                 break
             left.remove(best)
             taken.append(best[0])
             seen |= best[1]
+            branches |= best[2]
         return taken
 
 

@@ -20,6 +20,7 @@ _CONFIG_FOLDERS = ("configs", "config", "conf", "cfgs", "cfg", "experiments")
 _MAX_REACHED = 80
 _MOST_TEXT = 256 * 1024
 _WORD = re.compile(r"[^\W\d]\w*")
+_VALUE = re.compile(r"""(?:[:=]|^\s*-)[ \t]*["']?(?:[\w.]+\.)?([^\W\d]\w*)["']?[ \t]*(?:[,}\]#].*)?$""", re.MULTILINE)
 _CHOOSING = re.compile(r"model|arch|net|backbone|name|class|type|module|encoder|decoder|block|head|loss")
 _TELLING = re.compile(
     r"model|arch|net|backbone|config|cfg|type|mode|task|dataset|variant|encoder|decoder|cell|rnn|block|head|loss|version"
@@ -32,7 +33,9 @@ _WORDS: WeakKeyDictionary[Workspace, dict[str, tuple[str, frozenset[str]]]] = We
 class Sweep:
     """The open choices of one script. `files` were read.
 
-    `names` are what the wanted things are called, the likeliest first; `leading` are names that lead to them.
+    `names` are what the wanted things are called, the likeliest first; `leading` are names that lead to them. `classes`
+    are names of wanted classes, `written` all the words of command lines that stand somewhere. `told` gathers the lines
+    whose config file gives a wanted class as a value: whoever wrote the file wanted the class with the file's sizes.
     """
 
     view: View
@@ -41,7 +44,10 @@ class Sweep:
     options: Sequence[Option]
     names: Sequence[str]
     leading: frozenset[str]
+    classes: frozenset[str] = frozenset()
+    written: frozenset[str] = frozenset()
     files: dict[str, None] = field(default_factory=dict)
+    told: set[tuple[str, ...]] = field(default_factory=set)
 
     @property
     def needs_more(self) -> bool:
@@ -76,6 +82,8 @@ class Sweep:
                     line = _with(start, option, use.value)
                     if use.value != option.default and line is not None:
                         by_rank[rank].append(line)
+                        if self._tells(use.value):
+                            self.told.add(line)
             for rank, lines in enumerate(by_rank):
                 ranked[rank].append(lines)
         in_turn = [list(_in_turn(groups)) for groups in ranked]
@@ -87,6 +95,10 @@ class Sweep:
             if not names.isdisjoint(said) or plain(use.value) in {plain(name) for name in names}:
                 return rank
         return 2 if _TELLING.search(option.name.lower()) else 3
+
+    def _tells(self, value: str) -> bool:
+        path = _existing(self.view, self.script, value) if value.endswith(CONFIGS) else None
+        return path is not None and not self.classes.isdisjoint(values_of(self.view, path))
 
     def _values(self, option: Option) -> Iterator[Use]:
         """What the option may be given, with the names that the choice speaks of."""
@@ -102,8 +114,20 @@ class Sweep:
         elif not option.number:
             yield from compared.values()
             if option.name in self._facts.keys and _CHOOSING.search(option.name.lower()):
-                script = os.path.basename(self.script).removesuffix(".py")
-                yield from (Use(name) for name in self.names if name not in compared and name != script)
+                yield from (Use(name) for name in self._guessed(option) if name not in compared)
+
+    def _guessed(self, option: Option) -> Iterator[str]:
+        """Names by which an option may choose what is wanted: where it chooses files, those of files beside them."""
+        script = os.path.basename(self.script).removesuffix(".py")
+        known = {option.default} | (self.written if option.flags else frozenset())
+        beside = {path.removesuffix(".py") for path in self.view.workspace.python_files()}
+        folders = {os.path.dirname(path) for path in beside if os.path.basename(path) in known - {script}}
+        if not folders:
+            yield from (name for name in self.names if name != script)
+            return
+        for name in (*self.names, *sorted(self.leading.difference(self.names))):
+            if name != script and any(os.path.join(folder, name) in beside for folder in folders):
+                yield name
 
     @cached_property
     def _facts(self) -> Facts:
@@ -163,6 +187,16 @@ def words_of(view: View, file: str) -> frozenset[str]:
             text = ""
         known[file] = stamp, frozenset(_WORD.findall(text[:_MOST_TEXT]))
     return known[file][1]
+
+
+def values_of(view: View, file: str) -> frozenset[str]:
+    """The names that entries of a configuration have as their whole value; of a dotted one the last."""
+    if view.stamp(file) is None:
+        return frozenset()
+    try:
+        return frozenset(_VALUE.findall(view.workspace.text(file)[:_MOST_TEXT]))
+    except Unreadable:
+        return frozenset()
 
 
 def plain(name: str) -> str:

@@ -82,7 +82,8 @@ def perform(run: Run) -> Report:
         stage = Stage(run.root, run.import_paths, sources, tracer)
         for index, caller in enumerate(run.callers):
             share = _share(run, index, time.perf_counter() - started)
-            if share <= 0 or (index and _all_explained(run, observer, in_any_way=caller.assumed)):
+            explained = index and not caller.needed and _all_explained(run, observer, in_any_way=caller.assumed)
+            if share <= 0 or explained:
                 continue
             with deadline(share):
                 try:

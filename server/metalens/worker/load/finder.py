@@ -12,7 +12,7 @@ import types
 from collections.abc import Callable, Sequence
 from typing import Any, Optional
 
-from metalens.worker.load import conveniences, data_files, distributed, gym, sounds, vision
+from metalens.worker.load import conveniences, data_files, distributed, gym, lightning, settings, sounds, vision
 from metalens.worker.load.sources import Sources
 from metalens.worker.load.unknown import Unknown
 
@@ -93,7 +93,16 @@ def _known(name: str) -> Optional[dict[str, Any]]:
     return None
 
 
-_SOURCES = (conveniences.module, vision.module, gym.module, data_files.module, distributed.module, sounds.module)
+_SOURCES = (
+    conveniences.module,
+    vision.module,
+    gym.module,
+    data_files.module,
+    distributed.module,
+    lightning.module,
+    settings.module,
+    sounds.module,
+)
 
 
 class MissingFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -137,13 +146,13 @@ class MissingFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 class ReplacingFinder(MissingFinder):
-    """First on the meta path: parts of torch that are for many processes stand in for themselves."""
+    """First on the meta path: what runs models over many processes and devices is stood in for, installed or not."""
 
     def find_spec(
         self, name: str, path: Optional[Sequence[str]] = None, target: Optional[types.ModuleType] = None
     ) -> Optional[importlib.machinery.ModuleSpec]:
         """A stand-in's spec for such a part, if workspace code asks for it."""
-        if not distributed.replaces(name) or not self._asked_by_workspace():
+        if not (distributed.replaces(name) or lightning.replaces(name)) or not self._asked_by_workspace():
             return None
         return importlib.machinery.ModuleSpec(name, self, is_package=True)
 

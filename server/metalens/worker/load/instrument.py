@@ -20,6 +20,7 @@ from metalens.worker.load.syntax import (
     count_of,
     is_broad,
     is_docstring,
+    is_output,
     is_training_loop,
     leaving_of,
     looks_like_module,
@@ -322,11 +323,12 @@ class _Rewriter:
             for part in nodes(statement)
         )
         returns = isinstance(statement, ast.Return)
+        pure = pure or returns or is_output(statement)
         pure = pure or (isinstance(statement, ast.Assert) and asks_for_machine(statement.test))
         number = self.flag(self.number(statement), statement)
         inner = self._inside(statement)
         at = _place(statement)
-        passes = ast.Call(ast.Name(SKIP, _LOAD, **at), [number, ast.Constant(pure or returns, **at)], [], **at)
+        passes = ast.Call(ast.Name(SKIP, _LOAD, **at), [number, ast.Constant(pure, **at)], [], **at)
         failed: list[ast.stmt] = [ast.If(passes, [ast.Raise(None, None, **at)], [], **at)]
         unknown = ast.Call(ast.Name(UNKNOWN, _LOAD, **at), [], [], **at)
         failed += [ast.Assign([ast.Name(name, _STORE, **at)], unknown, **at) for name in bound if "." not in name]

@@ -8,6 +8,12 @@ from typing import Optional
 
 from metalens.worker.load.walking import bound_names, nodes
 
+# Packages of modules and tensors, those that train models, and those that call a script's main function.
+_HOT = (
+    *("torch", "einops", "timm", "transformers", "lightning", "pytorch_lightning", "accelerate"),
+    *("hydra", "fire", "tyro", "typer", "click", "absl"),
+)
+
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
@@ -94,7 +100,7 @@ def _imports_hot(node: ast.AST, name: str, local: frozenset[str]) -> bool:
 
 def _hot_module(module: Optional[str], local: frozenset[str]) -> bool:
     top = (module or "").split(".")[0]
-    return top in local or top.startswith(("torch", "einops", "timm", "transformers"))
+    return top in local or top.startswith(_HOT)
 
 
 def _is_unbound_import(statement: ast.stmt) -> bool:

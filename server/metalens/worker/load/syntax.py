@@ -13,6 +13,9 @@ _STEPS = {"backward", "zero_grad", "step"}
 _MACHINE = re.compile(r"cuda\.is_available|cuda\.device_count|is_gpu|has_gpu|gpu_count|nccl.*is_available")
 _EXITS = {"sys.exit", "exit", "quit", "os._exit"}
 
+_OUTPUT = frozenset("print pprint mkdir makedirs info debug warning warn write writelines flush".split())
+_OUTPUT |= frozenset("add_scalar add_scalars add_text add_image set_description set_postfix savefig".split())
+
 
 def count_of(targets: list[ast.expr]) -> int:
     """How many values an assignment unpacks; 0 if it takes any number."""
@@ -46,6 +49,16 @@ def leaving_of(body: list[ast.stmt]) -> str:
 def asks_for_machine(test: ast.expr) -> bool:
     """Whether a condition is about what the machine has, which another machine would answer in another way."""
     return _MACHINE.search(ast.unparse(test)) is not None
+
+
+def is_output(statement: ast.stmt) -> bool:
+    """Whether a statement does nothing but tell people something, or make a place for that."""
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    if not isinstance(call, ast.Call):
+        return False
+    function = call.func
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    return name in _OUTPUT
 
 
 def looks_like_module(node: ast.ClassDef) -> bool:

@@ -51,7 +51,7 @@ class Unknown:
         return None
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[type, ...]:
-        return (_base(self._why),)
+        return (UnknownBase,)
 
     def __hash__(self) -> int:
         return id(self)
@@ -84,46 +84,6 @@ def _is_decorated(item: Any) -> bool:
 
 class UnknownBase:
     """Base of classes whose real base is in a package that is not installed."""
-
-
-def _base(why: str) -> type:
-    name = why.rsplit(".", 1)[-1]
-    if name == "LightningModule":
-        return lightning_module()
-    return UnknownBase
-
-
-def lightning_module() -> type:
-    """A stand-in for `LightningModule`: a torch module with the conveniences that user code calls."""
-    import torch  # noqa: PLC0415 - this file is also used where torch is not
-
-    existing = getattr(lightning_module, "made", None)
-    if existing is not None:
-        return existing  # type: ignore[no-any-return]
-
-    class LightningModule(torch.nn.Module):
-        device = torch.device("cpu")
-        current_epoch = 0
-        global_step = 0
-
-        def save_hyperparameters(self, *args: Any, **kwargs: Any) -> None:
-            return None
-
-        def log(self, *args: Any, **kwargs: Any) -> None:
-            return None
-
-        log_dict = log
-
-        @property
-        def hparams(self) -> Unknown:
-            return Unknown("hparams")
-
-        @property
-        def trainer(self) -> Unknown:
-            return Unknown("trainer")
-
-    lightning_module.made = LightningModule  # type: ignore[attr-defined]
-    return LightningModule
 
 
 def contains_unknown(items: Any, depth: int = 3) -> bool:
