@@ -12,6 +12,8 @@ from metalens.worker.judge import words
 from metalens.worker.judge.blame import related_to
 from metalens.worker.judge.judge import notes
 from metalens.worker.judge.quiet import batch, elementwise, layout, losses, mixing, single
+from metalens.worker.judge.quiet.annotations import untrue
+from metalens.worker.judge.quiet.comments import stale
 from metalens.worker.judge.quiet.registration import unregistered
 from metalens.worker.judge.quiet.scene import Call, Idea, Marks, Scene, Tell
 from metalens.worker.judge.quiet.unused import unused
@@ -70,6 +72,9 @@ class Watch:
         try:
             yield from unregistered(self._observer, self._tracer.facts)
             yield from unused(self._observer, self._tracer.facts)
+            if not self._tracer.facts.recovered:
+                yield from stale(self._tracer, self._observer)
+                yield from untrue(self._tracer, self._observer)
         except Exception as error:  # noqa: BLE001 - the user's classes may answer our questions in any way
             sys.stderr.write(f"metalens could not judge what was built: {error!r}\n")
 
