@@ -53,6 +53,11 @@ CASES = {
     "add one": lambda make: make() + torch.randn(1, 1, 1, 3),
     "times two": lambda make: 2 * make(),
     "linear": lambda make: F.linear(make(), torch.randn(7, 3)),
+    "convolution": lambda make: F.conv2d(make(), torch.randn(6, 5, 3, 3), torch.randn(6), padding=1),
+    "convolution with a window": lambda make: F.conv2d(make(), torch.randn(10, 1, 2, 3), None, 2, (1, 2), 2, 5),
+    "convolution of a pointed kernel": lambda make: F.conv2d(make(), torch.randn(6, 5, 1, 1)),
+    "convolution that stays the same": lambda make: F.conv2d(make(), torch.randn(6, 5, 3, 3), padding="same"),
+    "weight norm": lambda make: torch._weight_norm(make().contiguous(), torch.randn(2, 1, 1, 1), 0),
     "attention": lambda make: F.scaled_dot_product_attention(heads(), heads(), heads()),
 }
 

@@ -15,6 +15,7 @@ from metalens.worker.judge.quiet import Watch
 from metalens.worker.judge.silent import suspicion
 from metalens.worker.load.sources import Sources
 from metalens.worker.trace import collect
+from metalens.worker.trace.again import judge_failed
 from metalens.worker.trace.alone import Alone, build_alone, run_alike, run_alone
 from metalens.worker.trace.deadline import TOO_LONG, OutOfTime, deadline
 from metalens.worker.trace.facts import Failure
@@ -161,6 +162,7 @@ def _explain(
     """Run one class that no caller ran; build it first if none built it either."""
     file, qualname = target.file, target.qualname
     instances = [seen for seen in observer.seen if collect.is_of(seen, file, qualname)]
+    judge_failed(instances, observer)
     if any(seen.returned for seen in instances):
         return
     built = [seen for seen in instances if seen.done and seen.called is None]

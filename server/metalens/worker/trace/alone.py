@@ -138,35 +138,40 @@ def run_alone(seen: Seen, observer: Observer, may_judge: bool) -> str:
         if attempt.error is None:
             return probe.text_of(attempt.specs)
         if may_judge:
-            _judge(attempt, run, tracer)
+            judge_attempt(attempt, run, tracer)
         return ""
     finally:
         observer.call_source = "call site"
 
 
-def _judge(attempt: probe.Attempt, run: probe.Run, tracer: Tracer) -> None:
+def judge_attempt(attempt: probe.Attempt, run: probe.Run, tracer: Tracer) -> None:
     """Report the errors whose two sizes are both fixed by layers and stay the same for other inputs."""
     error = attempt.error
-    other = run(probe.Attempt(probe.varied(attempt.specs), None).inputs())
-    if error is None or other is None:
+    sides = _conflict(error, tracer) if error is not None else None
+    if error is None or sides is None:
         return
-    sides, others = _conflict(error, tracer), _conflict(other, tracer)
-    if sides is None or sides != others or tracer.mended:
+    for other in probe.variations(attempt.specs):
+        again = run(probe.Attempt(other, None).inputs())
+        if again is not None and _conflict(again, tracer) == sides and not tracer.mended:
+            break
+    else:
         return
     tracer.fixed = True
     try:
-        if not _report_all(attempt, run, tracer):
+        if not _report_all(attempt, other, run, tracer):
             tracer.on_failure(error)
     finally:
         tracer.fixed = False
 
 
-def _report_all(attempt: probe.Attempt, run: probe.Run, tracer: Tracer) -> bool:
-    """Run to the end in spite of such errors, and report them; whether there was one."""
+def _report_all(
+    attempt: probe.Attempt, other: dict[str, Optional[probe.Spec]], run: probe.Run, tracer: Tracer
+) -> bool:
+    """Run to the end in spite of such errors, and report those that stay with `other` inputs; whether there was one."""
     found = {_key(error, tracer): error for error in _errors(attempt.specs, run, tracer)}
     if tracer.mended or not found:
         return False
-    stay = {_key(error, tracer) for error in _errors(probe.varied(attempt.specs), run, tracer)}
+    stay = {_key(error, tracer) for error in _errors(other, run, tracer)}
     return any([tracer.recovery.confirm(error) for key, error in found.items() if key in stay])
 
 

@@ -180,7 +180,7 @@ class Observer:
             raise _limited(error) from error
         except BaseException as error:
             if seen is not None and first:
-                seen.ended = error
+                seen.ended, seen.call_mended = error, tracer.mended
             if id(error) not in tracer.under_way:
                 tracer.under_way[id(error)] = tuple(tracer.modules)
                 tracer.facts.alive.append(error)

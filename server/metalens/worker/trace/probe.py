@@ -253,17 +253,25 @@ def _resized(specs: dict[str, Optional[Spec]]) -> Iterator[dict[str, Optional[Sp
         yield new
 
 
-def varied(specs: dict[str, Optional[Spec]]) -> dict[str, Optional[Spec]]:
-    """The same inputs with another batch, length and spatial size: what stays equal does not come from the input."""
-    return {name: None if spec is None else replace(spec, shape=_vary(spec.shape)) for name, spec in specs.items()}
+def variations(specs: dict[str, Optional[Spec]]) -> Iterator[dict[str, Optional[Spec]]]:
+    """The same inputs with another batch, length and spatial size: what stays equal does not come from the input.
+
+    Of three dimensions the second is a length (batch, length, width), or else the last (batch, channels, length).
+    """
+    for vary in (_vary, _vary_last):
+        yield {name: None if spec is None else replace(spec, shape=vary(spec.shape)) for name, spec in specs.items()}
 
 
 def _vary(shape: tuple[int, ...]) -> tuple[int, ...]:
     if len(shape) <= 2:
-        return (shape[0] + 1, *shape[1:])
+        return (*(size + 1 for size in shape[:1]), *shape[1:])
     if len(shape) == 3:
         return (shape[0] + 1, shape[1] + 2, shape[2])
     return (shape[0] + 1, shape[1], *(size + 32 for size in shape[2:]))
+
+
+def _vary_last(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return (shape[0] + 1, shape[1], shape[2] + 32) if len(shape) == 3 else _vary(shape)
 
 
 def text_of(specs: dict[str, Optional[Spec]]) -> str:

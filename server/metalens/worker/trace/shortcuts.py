@@ -141,6 +141,41 @@ def _attention(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor
     return _empty((batch, length, heads, value.shape[-1]), query).transpose(1, 2)
 
 
+def _convolution(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
+    names = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
+    bound = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, **dict(zip(names, args)), **kwargs}
+    given, weight, bias, groups = bound["input"], bound["weight"], bound.get("bias"), bound["groups"]
+    if not (_is_tidy(given) and _is_plain(weight)) or given.dim() != weight.dim() or given.dtype != weight.dtype:
+        return None
+    if bias is not None and (tuple(bias.shape) != (weight.shape[0],) or bias.dtype != weight.dtype):
+        return None
+    if type(groups) is not int or groups < 1 or weight.shape[0] % groups or given.shape[1] != weight.shape[1] * groups:
+        return None
+    sizes = [int(given.shape[0]), int(weight.shape[0])]
+    space = given.dim() - 2
+    windows = [_each(bound[name], space) for name in ("stride", "padding", "dilation")]
+    if not all(windows) or 0 in given.shape:
+        return None
+    for size, kernel, stride, padding, dilation in zip(given.shape[2:], weight.shape[2:], *windows):
+        left = int(size) + 2 * padding - dilation * (int(kernel) - 1) - 1
+        if left < 0 or stride < 1 or padding < 0 or dilation < 1:
+            return None
+        sizes.append(left // stride + 1)
+    return _empty(sizes, given)
+
+
+def _each(value: Any, space: int) -> tuple[int, ...]:
+    """One number for each dimension of space; nothing for words such as "same"."""
+    values = (value,) * space if type(value) is int else tuple(value) if isinstance(value, (tuple, list)) else ()
+    values = values * space if len(values) == 1 else values
+    return values if len(values) == space and all(type(item) is int for item in values) else ()
+
+
+def _weight_norm(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
+    plain = len(args) >= 2 and _is_tidy(args[0]) and _is_plain(args[1]) and args[0].dim() == args[1].dim()
+    return torch.empty_like(args[0]) if plain else None
+
+
 def _identity(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
     return args[0] if _is_plain(args[0]) else None
 
@@ -154,6 +189,8 @@ def _rules() -> dict[Any, Rule]:
         functional.dropout: _dropout,
         functional.scaled_dot_product_attention: _attention,
         Tensor.detach: _identity,
+        torch._weight_norm: _weight_norm,
+        **dict.fromkeys((torch.conv1d, torch.conv2d, torch.conv3d), _convolution),
     }
     for holder, names in (
         (functional, "relu gelu silu leaky_relu elu selu mish hardswish hardsigmoid relu6 softplus tanhshrink"),
