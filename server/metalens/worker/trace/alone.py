@@ -164,9 +164,7 @@ def judge_attempt(attempt: probe.Attempt, run: probe.Run, tracer: Tracer) -> Non
         tracer.fixed = False
 
 
-def _report_all(
-    attempt: probe.Attempt, other: dict[str, Optional[probe.Spec]], run: probe.Run, tracer: Tracer
-) -> bool:
+def _report_all(attempt: probe.Attempt, other: dict[str, Optional[probe.Spec]], run: probe.Run, tracer: Tracer) -> bool:
     """Run to the end in spite of such errors, and report those that stay with `other` inputs; whether there was one."""
     found = {_key(error, tracer): error for error in _errors(attempt.specs, run, tracer)}
     if tracer.mended or not found:
