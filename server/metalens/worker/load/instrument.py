@@ -8,7 +8,6 @@ that it would have bound become Unknown and the rehearsal goes on.
 from __future__ import annotations
 
 import ast
-import builtins
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Optional, Union
@@ -17,6 +16,8 @@ from metalens.worker.load.catching import caught_lines
 from metalens.worker.load.ranges import Lines, Ranges
 from metalens.worker.load.syntax import (
     asks_for_machine,
+    attributes_of,
+    constant_names,
     count_of,
     is_broad,
     is_docstring,
@@ -58,10 +59,10 @@ _PLAIN = _DIRECT | {
     "bool",
 }
 _PLAIN |= {"list", "tuple", "dict", "set", "zip", "enumerate", "repr", "id", "callable", "property", "slice"}
-_BUILTINS = frozenset(dir(builtins)) | {"self", "cls"}
 _DEEPEST = 6  # guards within guards
 _UNGUARDED = (ast.Global, ast.Nonlocal, ast.Pass, ast.Break, ast.Continue)
 _LOAD, _STORE = ast.Load(), ast.Store()
+_PLACES = (ast.Attribute, ast.Subscript)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -80,20 +81,9 @@ class Table:
 
 def instrument(tree: ast.Module, text: str) -> Table:
     """Rewrite `tree` in place. The result says which number stands for which range."""
-    rewriter = _Rewriter(Table(Ranges(Lines(text)), caught=caught_lines(tree)), _constant_names(tree))
+    rewriter = _Rewriter(Table(Ranges(Lines(text)), caught=caught_lines(tree)), constant_names(tree))
     tree.body = rewriter.guarded(tree.body)
     return rewriter.table
-
-
-def _constant_names(tree: ast.Module) -> frozenset[str]:
-    """Names that hold imports, functions and classes: their values are no shapes."""
-    names = set(_BUILTINS)
-    for node in nodes(tree):
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            names |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
-        elif isinstance(node, (*_FUNCTIONS, ast.ClassDef)):
-            names.add(node.name)
-    return frozenset(names)
 
 
 class _Rewriter:
@@ -318,10 +308,9 @@ class _Rewriter:
         binding = isinstance(
             statement, (ast.Assign, ast.AnnAssign, ast.Import, ast.ImportFrom, ast.ClassDef, *_FUNCTIONS)
         )
-        pure = binding and not any(
-            isinstance(part, (ast.Attribute, ast.Subscript)) and isinstance(part.ctx, ast.Store)
-            for part in nodes(statement)
-        )
+        attributes = attributes_of(statement)
+        stores = [part for part in nodes(statement) if isinstance(part, _PLACES) and isinstance(part.ctx, ast.Store)]
+        pure = binding and len(stores) == len(attributes)
         returns = isinstance(statement, ast.Return)
         pure = pure or returns or is_output(statement)
         pure = pure or (isinstance(statement, ast.Assert) and asks_for_machine(statement.test))
@@ -332,6 +321,9 @@ class _Rewriter:
         failed: list[ast.stmt] = [ast.If(passes, [ast.Raise(None, None, **at)], [], **at)]
         unknown = ast.Call(ast.Name(UNKNOWN, _LOAD, **at), [], [], **at)
         failed += [ast.Assign([ast.Name(name, _STORE, **at)], unknown, **at) for name in bound if "." not in name]
+        doubt = ast.Call(ast.Name(SKIP, _LOAD, **at), [number, ast.Constant(False, **at)], [], **at)
+        lost = [ast.ExceptHandler(ast.Name(ERROR, _LOAD, **at), None, [ast.Expr(doubt, **at)], **at)]
+        failed += [ast.Try([ast.Assign([target], unknown, **at)], lost, [], [], **at) for target in attributes]
         if returns:
             failed.append(ast.Return(unknown, **at))
         handler = ast.ExceptHandler(ast.Name(ERROR, _LOAD, **at), None, failed, **at)

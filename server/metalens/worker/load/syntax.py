@@ -3,18 +3,40 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from typing import Union
 
 from metalens.worker.load.walking import nodes
 
 _TRAINING = re.compile(r"epoch|loader|dataset|batches|tqdm|trange|num_iter|n_iter|max_steps|max_iters", re.IGNORECASE)
+_BUILTINS = frozenset(dir(builtins)) | {"self", "cls"}
 _STEPS = {"backward", "zero_grad", "step"}
 _MACHINE = re.compile(r"cuda\.is_available|cuda\.device_count|is_gpu|has_gpu|gpu_count|nccl.*is_available")
 _EXITS = {"sys.exit", "exit", "quit", "os._exit"}
 
 _OUTPUT = frozenset("print pprint mkdir makedirs info debug warning warn write writelines flush".split())
 _OUTPUT |= frozenset("add_scalar add_scalars add_text add_image set_description set_postfix savefig".split())
+
+
+def attributes_of(statement: ast.stmt) -> list[ast.Attribute]:
+    """The attributes of plain names that an assignment sets: `args.size`, `self.data`, also several at once."""
+    targets: list[ast.expr] = statement.targets if isinstance(statement, ast.Assign) else []
+    if isinstance(statement, ast.AnnAssign) and statement.value is not None:
+        targets = [statement.target]
+    parts = [part for target in targets for part in (target.elts if isinstance(target, ast.Tuple) else [target])]
+    return [part for part in parts if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name)]
+
+
+def constant_names(tree: ast.Module) -> frozenset[str]:
+    """Names that hold imports, functions and classes: their values are no shapes."""
+    names = set(_BUILTINS)
+    for node in nodes(tree):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            names |= {(alias.asname or alias.name).split(".")[0] for alias in node.names}
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            names.add(node.name)
+    return frozenset(names)
 
 
 def count_of(targets: list[ast.expr]) -> int:

@@ -76,10 +76,11 @@ def inventions(cls: type) -> Iterator[dict[str, Any]]:
     if any(part.kind == part.POSITIONAL_ONLY for part in parameters):
         return
     for variant in range(3):
-        yield {part.name: _value(part, variant) for part in parameters if part.default is part.empty}
+        yield {part.name: value_of(part, variant) for part in parameters if part.default is part.empty}
 
 
-def _value(parameter: inspect.Parameter, variant: int) -> Any:
+def value_of(parameter: inspect.Parameter, variant: int) -> Any:
+    """Something that a parameter may be given, by its name and annotation; variants are other guesses."""
     name, annotation = parameter.name, str(parameter.annotation)
     if _CONFIG.match(name) and not re.search(r"\b(int|float|bool)\b", annotation):
         return MadeUp(variant)

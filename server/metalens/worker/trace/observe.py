@@ -15,6 +15,7 @@ from torch.nn import Module
 from metalens.protocol.values import Location
 from metalens.worker.load.unknown import UnknownBase, UnknownError, contains_unknown
 from metalens.worker.trace.facts import Built, ModuleCall, Origin
+from metalens.worker.trace.holes import Arguments, filled
 from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.recover import NOTHING
 from metalens.worker.trace.tracer import Tracer
@@ -70,6 +71,7 @@ class Observer:
     build_source: str = "call site"
     assumed: bool = False
     building: list[Seen] = field(default_factory=list)
+    holes: dict[int, Arguments] = field(default_factory=dict)
 
     def __enter__(self) -> Observer:
         self._call = Module.__call__
@@ -101,20 +103,26 @@ class Observer:
     def construct(self, cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """`cls(*args, **kwargs)` was called: make the bare object and remember how."""
         module: Any = object.__new__(cls)
+        tracer = self.tracer
+        holes = None
         if contains_unknown((args, kwargs)):
-            raise UnknownError(f"an argument of {cls.__name__} is not known")
+            holes = None if tracer.strict else filled(cls, args, kwargs)
+            if holes is None or self.building:
+                raise UnknownError(f"an argument of {cls.__name__} is not known")
+            args, kwargs = self.holes[id(module)] = holes
+            tracer.mended = tracer.mended or f"an argument of {cls.__name__} is not known"
         if issubclass(cls, UnknownBase):
             raise UnknownError(f"a base class of {cls.__name__} is not installed")
-        tracer = self.tracer
         built = Built(module, cls, args, kwargs, tracer.location())
         tracer.facts.built[id(module)] = built
         tracer.facts.alive.append(module)
         file = class_file(cls)  # type: ignore[arg-type]
         if file is not None and self.is_workspace(file):
             parent = tracer.strict > 0
-            source = "parent" if parent else self.build_source
+            source = "parent" if parent else "invented" if holes else self.build_source
             root = self.building[0] if self.building else None
-            seen = Seen(built, file, source, tracer.mended, self.assumed, root)
+            assumed = self.assumed or holes is not None or (root is not None and root.assumed)
+            seen = Seen(built, file, source, tracer.mended, assumed, root)
             # A class without a constructor of its own is built as soon as it exists.
             seen.done = _constructor_owner(cls) is None
             self.seen.append(seen)
@@ -132,6 +140,9 @@ class Observer:
         @functools.wraps(constructor)
         def init(module: Any, *args: Any, **kwargs: Any) -> None:
             outermost = type(module) is cls
+            holes = observer.holes.pop(id(module), None)
+            if holes is not None:
+                args, kwargs = holes
             observer.tracer.strict += 1
             observer.tracer.building += 1
             seen = observer.by_id.get(id(module))
@@ -141,6 +152,8 @@ class Observer:
                 constructor(module, *args, **kwargs)
             except BaseException as error:
                 ended = _limited(error)
+                if holes is not None and isinstance(error, Exception):
+                    ended = UnknownError(f"an argument of {cls.__name__} is not known")
                 if seen is not None and outermost:
                     seen.ended = ended
                 if ended is not error:

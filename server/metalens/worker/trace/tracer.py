@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
 import sys
 import traceback
@@ -282,7 +283,7 @@ class Tracer:
         if isinstance(function, Unknown) or getattr(function, "takes_unknown", False) is True:
             return True
         if isinstance(function, type):
-            return not issubclass(function, torch.nn.Module) and self._is_own(function.__init__)  # type: ignore[misc]
+            return self._is_own(inspect.unwrap(function.__init__))  # type: ignore[misc]
         keeps = type(getattr(function, "__self__", None)) in (list, set, deque) and function.__name__ in _KEEPING
         return keeps or self._is_own(function)
 
