@@ -159,8 +159,16 @@ def wrong(fixes: tuple[Fix, ...] = ()) -> Result:
 
 def test_a_mistake_is_explained_in_the_hover_with_the_words_that_pytorch_would_use():
     assert text_at(wrong(), MLP, "return |self.fc2(x)") == snapshot("""\
-fc1 makes [B, 20].  \n\
-PyTorch would say: `mat1 and mat2 shapes cannot be multiplied (32x20 and 30x5)`\
+**Why** `linear-in-features`
+
+- line 11: in_features=30 declared here
+
+fc1 makes [B, 20].
+
+PyTorch would say:
+```text
+mat1 and mat2 shapes cannot be multiplied (32x20 and 30x5)
+```\
 """)
 
 
@@ -171,7 +179,7 @@ def test_the_lens_of_a_class_with_a_mistake_says_where():
 def test_a_finding_becomes_a_problem():
     (problem,) = problems(wrong())
     assert (problem.severity, problem.code, problem.range) == ("error", "linear-in-features", MLP.find("self.fc2(x)"))
-    assert problem.href.endswith("docs/rules/linear-in-features.md")
+    assert problem.href.endswith("/rules/linear-in-features.md")
     assert problem.related == ((MLP.location("nn.Linear(20, 5)"), "in_features=30 declared here"),)
 
 

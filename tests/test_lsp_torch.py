@@ -123,7 +123,7 @@ async def test_a_linear_layer_that_does_not_fit_is_found_and_mended(editor: Edit
     assert len(diagnostic.message) <= 100
     assert all(word in diagnostic.message for word in ("linear2", "30", "20"))
     assert diagnostic.code_description
-    assert diagnostic.code_description.href.endswith("docs/rules/linear-in-features.md")
+    assert diagnostic.code_description.href.endswith("/rules/linear-in-features.md")
     related = {item.location.range.start.line for item in diagnostic.related_information or ()}
     assert {scene.line_of("nn.Linear(30, 5)"), scene.line_of("nn.Linear(10, 20)")} <= related
 

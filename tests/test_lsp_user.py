@@ -81,3 +81,24 @@ async def test_the_workspace_has_the_last_word_on_levels_and_is_told_what_it_got
     editor.open("levels.py", WRONG)
     (diagnostic,) = await editor.diagnostics("levels.py", bool)
     assert diagnostic.severity is types.DiagnosticSeverity.Information
+
+
+THREE = WRONG.replace("return self.linear2(x)", "return self.linear3(self.linear2(x))").replace(
+    "\n    def forward", "        self.linear3 = nn.Linear(7, 2)  # metalens: ignore[cat-dim]\n\n    def forward"
+)
+
+
+async def test_all_of_a_file_is_fixed_at_once(editor: Editor):
+    editor.open("three.py", THREE)
+    found = await editor.diagnostics("three.py", lambda found: len(found) == 3 and complete(found))
+    offered = await editor.actions("three.py", found[0], types.CodeActionKind.SourceFixAll)
+    (action,) = offered
+    assert action.kind == "source.fixAll.metalens"
+    assert action.edit  # this client cannot ask for it later
+    action.edit = None
+    resolved = await editor.client.code_action_resolve_async(action)
+    fixed = editor.apply("three.py", resolved)
+    assert fixed.text == THREE.replace("(30", "(20").replace("(7", "(5").replace("  # metalens: ignore[cat-dim]", "")
+    assert await editor.diagnostics("three.py", lambda found: not found) == []
+    assert await editor.actions("three.py", found[0], types.CodeActionKind.SourceFixAll) == []
+    assert (await editor.client.code_action_resolve_async(action)).edit is None, "of a text that is no more"

@@ -2,6 +2,7 @@
 import * as path from "node:path";
 import { commands, type ExtensionContext, version, window, workspace } from "vscode";
 import { Environments } from "./environments";
+import { EXPLAIN, explainRule } from "./rules";
 import { describe, Server } from "./server";
 import { needsInterpreter, type ServerStatus, Status } from "./status";
 
@@ -53,6 +54,12 @@ export async function activate(context: ExtensionContext): Promise<void> {
     commands.registerCommand("metalens.showClientLogs", () => {
       log.show();
     }),
+    commands.registerCommand(EXPLAIN, (page?: string) =>
+      explainRule(context.asAbsolutePath("bundled/server/metalens/rules"), page),
+    ),
+    commands.registerCommand("metalens.fixAll", () =>
+      commands.executeCommand("editor.action.sourceAction", { kind: "source.fixAll.metalens", apply: "first" }),
+    ),
     commands.registerCommand("metalens.chooseInterpreter", chooseInterpreter),
     commands.registerCommand("metalens.printDebugInformation", () => printDebugInformation(context, started)),
   );

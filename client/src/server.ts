@@ -15,6 +15,7 @@ import type { Environments } from "./environments";
 import { within } from "./patience";
 import { type Choice, choosePythons, machine } from "./python";
 import { coalesced } from "./queue";
+import { linkPages } from "./rules";
 import type { ServerStatus } from "./status";
 
 const CRASHES_FORGIVEN = 3;
@@ -167,6 +168,12 @@ export class Server implements Disposable {
         initializationOptions: options,
         initializationFailedHandler: () => false,
         errorHandler: this.errorHandler(),
+        middleware: {
+          handleDiagnostics: (uri, diagnostics, next) => {
+            linkPages(diagnostics);
+            next(uri, diagnostics);
+          },
+        },
       },
     );
     client.registerFeature(statusCapability);

@@ -1,4 +1,4 @@
-"""The command line: `metalens check`, `metalens summary`, `metalens server`, `metalens version`."""
+"""The command line: `metalens check`, `summary`, `explain`, `server`, `version`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from metalens import __version__
 from metalens.cli.check import CheckOptions, check
+from metalens.cli.explain import ExplainOptions, NoSuchRule, explain
 from metalens.cli.paths import BadPath
 from metalens.cli.session import Choice
 from metalens.cli.summary import SummaryOptions, summary
@@ -42,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         return command(options)
-    except BadPath as problem:
+    except (BadPath, NoSuchRule) as problem:
         return _complain(str(problem), BROKEN)
     except (NoInterpreter, WorkerUnusable) as problem:
         return _complain(str(problem), NO_TORCH)
@@ -67,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_check(commands.add_parser("check", help="check files and folders", epilog=EXIT_CODES, formatter_class=_Raw))
     _add_summary(commands.add_parser("summary", help="show the layers of a class as a table"))
+    _add_explain(commands.add_parser("explain", help="tell what a rule means, or list them all"))
     server = commands.add_parser("server", help="run the language server on standard input and output")
     server.set_defaults(command=_server)
     version = commands.add_parser("version", help="show the version")
@@ -80,12 +82,15 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rule", metavar="RULE=LEVEL", action="append", type=_level, default=[], help=f"LEVEL is {LEVELS}; repeatable"
     )
+    mending = parser.add_mutually_exclusive_group()
+    mending.add_argument("--fix", action="store_true", help="apply the best fix of each mistake, until nothing changes")
+    mending.add_argument("--diff", action="store_true", help="show what --fix would change, and change nothing")
     _add_choice(parser)
     parser.set_defaults(command=lambda given: check(_checking(given)))
 
 
 def _checking(given: argparse.Namespace) -> CheckOptions:
-    return CheckOptions(given.paths, given.format, dict(given.rule), _choice(given))
+    return CheckOptions(given.paths, given.format, dict(given.rule), given.fix, given.diff, _choice(given))
 
 
 def _level(given: str) -> tuple[str, str]:
@@ -100,6 +105,12 @@ def _add_summary(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", metavar="FILE:CLASS", help="as in net.py:Net; net.py alone shows all of its classes")
     _add_choice(parser)
     parser.set_defaults(command=lambda given: summary(SummaryOptions(given.target, _choice(given))))
+
+
+def _add_explain(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("rule", metavar="RULE", nargs="?", default="", help="as in linear-in-features")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="default: text")
+    parser.set_defaults(command=lambda given: explain(ExplainOptions(given.rule, given.format)))
 
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:

@@ -188,27 +188,28 @@ class Editor:
         document = types.TextDocumentIdentifier(self.uri(name))
         return list(await self.client.text_document_code_lens_async(types.CodeLensParams(document)) or ())
 
-    async def actions(self, name: str, diagnostic: types.Diagnostic) -> list[types.CodeAction]:
-        context = types.CodeActionContext(diagnostics=[diagnostic], only=[types.CodeActionKind.QuickFix])
+    async def actions(
+        self, name: str, diagnostic: types.Diagnostic, kind: str = types.CodeActionKind.QuickFix
+    ) -> list[types.CodeAction]:
+        context = types.CodeActionContext(diagnostics=[diagnostic], only=[kind])
         document = types.TextDocumentIdentifier(self.uri(name))
         params = types.CodeActionParams(document, diagnostic.range, context)
         found = await self.client.text_document_code_action_async(params)
         return [action for action in found or () if isinstance(action, types.CodeAction)]
 
     def apply(self, name: str, action: types.CodeAction) -> Scene:
-        """Apply a fix of one edit in one file."""
+        """Apply a fix of one file."""
         assert action.edit
         assert action.edit.document_changes
         (change,) = action.edit.document_changes
         assert isinstance(change, types.TextDocumentEdit)
         assert (change.text_document.uri, change.text_document.version) == (self.uri(name), self.versions[name])
-        (edit,) = change.edits
-        line = self.texts[name].split("\n")[edit.range.start.line]
-        old = line[: edit.range.end.character]
-        before = sum(len(part) + 1 for part in self.texts[name].split("\n")[: edit.range.start.line])
-        start, end = before + edit.range.start.character, before + len(old)
         text = self.texts[name]
-        return self.replace_all(name, text[:start] + edit.new_text + text[end:])
+        for edit in sorted(change.edits, key=lambda edit: (edit.range.start.line, edit.range.start.character))[::-1]:
+            start, end = (_offset(text, place) for place in (edit.range.start, edit.range.end))
+            assert isinstance(edit, types.TextEdit)
+            text = text[:start] + edit.new_text + text[end:]
+        return self.replace_all(name, text)
 
     def replace_all(self, name: str, text: str) -> Scene:
         """Send the whole text, as clients may."""
@@ -221,6 +222,11 @@ class Editor:
             )
         )
         return Scene(text, str(self.root / name))
+
+
+def _offset(text: str, place: types.Position) -> int:
+    """Of a position in a text without astral characters."""
+    return sum(len(line) + 1 for line in text.split("\n")[: place.line]) + place.character
 
 
 def _position(text: str, offset: int) -> types.Position:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Sequence
 
@@ -18,6 +19,17 @@ def apply_edits(text: str, edits: Sequence[Edit]) -> str:
         start, end = (_offset(starts, text, place) for place in (edit.location.range.start, edit.location.range.end))
         text = text[:start] + edit.text + text[end:]
     return text
+
+
+def differences(file: str, old: str, new: str) -> tuple[Edit, ...]:
+    """The edits by which one text of a file becomes another: whole lines, only those that differ."""
+    before, after = (_LINE.findall(text) for text in (old, new))
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    return tuple(
+        Edit(Location(file, Range(Position(first, 0), Position(last, 0))), "".join(after[start:end]))
+        for kind, first, last, start, end in matcher.get_opcodes()
+        if kind != "equal"
+    )
 
 
 def moved(location: Location, edits: Sequence[Edit]) -> Location:

@@ -141,6 +141,21 @@ class Engine:
         results.update((result.file, result) for result in await batch.complete())
         return tuple(results[file] for file in files)
 
+    def beside(self, workspace: Workspace) -> Engine:
+        """Another engine with the same worker, on other texts, that tells nobody."""
+        return Engine(
+            workspace,
+            self._settings,
+            self._interpreter,
+            listener=_Nobody(),
+            make_worker=lambda: _Lent(self),
+            plan=self._plan,
+        )
+
+    async def lend(self, run: Run) -> Report | Crash:
+        """Do a run for another engine. Raises WorkerUnusable."""
+        return await self._attempt(run)
+
     def touch(self, file: str) -> None:
         """An open file is new or has a new text: analyse it, at once if nothing is under way.
 
@@ -288,6 +303,37 @@ class Engine:
         if isinstance(answer, Crash) and answer.reason == "internal":
             log.error("the worker failed: %s\n%s", answer.detail, answer.output)
         return answer
+
+
+@dataclass(frozen=True)
+class _Lent:
+    """The worker of an engine, for another one that must not end it."""
+
+    owner: Engine
+
+    async def start(self) -> Ready:
+        await self.owner.start()
+        assert self.owner.ready is not None
+        return self.owner.ready
+
+    async def run(self, run: Run) -> Report | Crash:
+        return await self.owner.lend(run)
+
+    async def stop(self) -> None:
+        pass
+
+
+class _Nobody:
+    """Listens to nothing."""
+
+    def result(self, result: Result) -> None:
+        pass
+
+    def fault(self, text: str) -> None:
+        pass
+
+    def state(self, state: WorkerState, detail: str) -> None:
+        pass
 
 
 def _static(plan: Plan, file: str, text: str, version: int | None, why: str) -> Result:

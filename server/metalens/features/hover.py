@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from metalens.engine.result import Model, Result
+from metalens.features.explanation import explanation
 from metalens.features.hover_class import class_hover
 from metalens.features.hover_layer import layer_hover
 from metalens.features.hover_tensor import expression_at, tensor_hover
 from metalens.features.models import class_around, class_at, class_named
 from metalens.features.source import Dotted, Source, contains, read_source
-from metalens.features.words import code
-from metalens.protocol.messages import Finding
 from metalens.protocol.values import Position, Range, Value
 from metalens.resolve.classes import LayerDefinition
 
@@ -28,7 +27,11 @@ def hover(result: Result, position: Position) -> Hover | None:
     """What is known at a place of the analysed text: a class, a layer or a value; and why something there is wrong."""
     source = read_source(result.text)
     found = _class(result, source, position) or _layer(result, source, position) or _value(result, source, position)
-    why = [(finding, _explained(finding)) for finding in result.findings if contains(finding.location.range, position)]
+    why = [
+        (finding, explanation(result, finding))
+        for finding in result.findings
+        if contains(finding.location.range, position)
+    ]
     texts = [found.markdown] if found else []
     texts.extend(text for _, text in why if text)
     if not texts:
@@ -113,11 +116,3 @@ def _call_value(result: Result, dotted: Dotted) -> tuple[Value, ...]:
 def _value(result: Result, source: Source, position: Position) -> Hover | None:
     expression = expression_at(result, position)
     return Hover(tensor_hover(result, source, expression), expression.range) if expression else None
-
-
-def _explained(finding: Finding) -> str:
-    """The explanation of a finding beyond its message: PyTorch's own words, so that people can search for them."""
-    lines = [*finding.notes]
-    if finding.torch:
-        lines.append(f"PyTorch would say: {code(finding.torch)}")
-    return "  \n".join(lines)

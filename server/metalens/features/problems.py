@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from metalens.engine.result import Result
 from metalens.protocol.messages import Finding, Fix
 from metalens.protocol.values import Location, Range
+from metalens.workspace.rules import pages
 
 SOURCE = "metalens"
-RULES = "https://github.com/metalens/metalens/blob/main/docs/rules"
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A diagnostic; `severity` is `error`, `warning`, `information` or `hint`. `related` are places that explain it."""
+    """A diagnostic; `severity` is `error`, `warning`, `information` or `hint`. `related` are places that explain it.
+
+    `href` is the URI of the rule's page on this machine, so that it opens without a network; empty if there is none.
+    """
 
     range: Range
     severity: str
@@ -33,12 +36,13 @@ def problems(result: Result) -> tuple[Problem, ...]:
 
 def problem(finding: Finding) -> Problem:
     """One finding as a problem of the file that it stands in."""
+    page = pages().get(finding.code)
     return Problem(
         range=finding.location.range,
         severity=finding.severity,
         code=finding.code,
         message=finding.message,
-        href=f"{RULES}/{finding.code}.md",
+        href=page.path.as_uri() if page else "",
         related=tuple((related.location, related.message) for related in finding.related),
         fixes=finding.fixes,
         unnecessary=finding.code.startswith("unused-"),

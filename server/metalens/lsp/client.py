@@ -76,6 +76,12 @@ class Client:
         workspace = self._server.client_capabilities.workspace
         return bool(workspace and workspace.workspace_edit and workspace.workspace_edit.document_changes)
 
+    def asks_for_edits(self) -> bool:
+        """Whether the edit of a code action may follow when the client wants to apply it."""
+        documents = self._server.client_capabilities.text_document
+        resolves = documents.code_action.resolve_support if documents and documents.code_action else None
+        return resolves is not None and "edit" in resolves.properties
+
     def has_configuration(self) -> bool:
         """Whether the client can be asked for its settings."""
         workspace = self._server.client_capabilities.workspace

@@ -57,7 +57,7 @@ class Converter:
             message=problem.message,
             severity=_SEVERITIES.get(problem.severity, types.DiagnosticSeverity.Information),
             code=problem.code,
-            code_description=types.CodeDescription(problem.href),
+            code_description=types.CodeDescription(problem.href) if problem.href else None,
             source=SOURCE,
             tags=[types.DiagnosticTag.Unnecessary] if problem.unnecessary else None,
             related_information=related or None,
@@ -73,14 +73,16 @@ class Converter:
         """A lens; the command without a name makes it plain text."""
         return types.CodeLens(self.range(text, lens.range), types.Command(lens.text, ""))
 
-    def action(self, action: Action, diagnostics: list[types.Diagnostic]) -> types.CodeAction:
+    def action(
+        self, action: Action, diagnostics: list[types.Diagnostic], edit: types.WorkspaceEdit
+    ) -> types.CodeAction:
         """A quick fix, tied to those of the client's diagnostics that it mends."""
         return types.CodeAction(
             title=action.fix.title,
             kind=types.CodeActionKind.QuickFix,
             diagnostics=diagnostics or None,
             is_preferred=action.fix.preferred or None,
-            edit=self.workspace_edit(action.fix.edits),
+            edit=edit,
         )
 
     def workspace_edit(self, edits: tuple[Edit, ...]) -> types.WorkspaceEdit:

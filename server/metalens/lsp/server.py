@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from pygls.lsp.server import LanguageServer
 from metalens import __version__
 from metalens.lsp.client import Client, ClientLog
 from metalens.lsp.debug import debug_information
+from metalens.lsp.fixing import FIX_ALL
 from metalens.lsp.session import Session, path_of
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 DEBUG_INFORMATION = "metalens/debugInformation"
 RESTART_WORKER = "metalens.restartWorker"
+
+_QUICK_FIX = types.CodeActionKind.QuickFix.value
 
 log = logging.getLogger(__name__)
 
@@ -125,13 +128,18 @@ def _add_answers(server: MetalensServer) -> None:
 
     @server.feature(
         types.TEXT_DOCUMENT_CODE_ACTION,
-        types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.QuickFix], resolve_provider=False),
+        types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.QuickFix, FIX_ALL], resolve_provider=True),
     )
     def actions(params: types.CodeActionParams) -> list[types.CodeAction]:
-        only = params.context.only
-        if server.session is None or (only and not any(kind in ("", types.CodeActionKind.QuickFix) for kind in only)):
+        session, uri, only = server.session, params.text_document.uri, params.context.only
+        if session is None:
             return []
-        return server.session.actions(params.text_document.uri, params.range, params.context.diagnostics)
+        found = session.actions(uri, params.range, params.context.diagnostics) if _wants(only, _QUICK_FIX) else []
+        return found + (session.source_actions(uri) if _wants(only, FIX_ALL) else [])
+
+    @server.feature(types.CODE_ACTION_RESOLVE)
+    async def resolve(params: types.CodeAction) -> types.CodeAction:
+        return await server.session.resolve(params) if server.session else params
 
 
 def _add_commands(server: MetalensServer) -> None:
@@ -143,6 +151,11 @@ def _add_commands(server: MetalensServer) -> None:
     @server.feature(DEBUG_INFORMATION)
     def debug(ls: MetalensServer, params: object) -> str:
         return debug_information(ls.session)
+
+
+def _wants(only: Sequence[str] | None, kind: str) -> bool:
+    """Whether a client that asks for these kinds, or for all, asks for this one: `source` includes `source.fixAll`."""
+    return not only or any(f"{kind}.".startswith(f"{wanted}.") or not wanted for wanted in only)
 
 
 def _root(params: types.InitializeParams) -> Path | None:

@@ -15,6 +15,7 @@ from pygls.workspace import PositionCodec
 
 from metalens.engine.engine import Engine
 from metalens.engine.lines import shift_between
+from metalens.engine.mending import together
 from metalens.engine.result import Result
 from metalens.engine.worker import WorkerState, WorkerUnusable
 from metalens.features.actions import actions
@@ -24,8 +25,10 @@ from metalens.features.lenses import Lens, lenses
 from metalens.features.problems import SOURCE, problem, problems
 from metalens.lsp.client import Client
 from metalens.lsp.convert import Converter, uri_of_path
+from metalens.lsp.fixing import FIX_ALL, TITLE, edits_of_all
 from metalens.lsp.status import Status
 from metalens.lsp.text import changed, from_client, range_from_client
+from metalens.protocol.messages import Edit
 from metalens.protocol.values import Position
 from metalens.workspace.documents import Unreadable, Workspace
 from metalens.workspace.interpreters import Interpreter, NoInterpreter, choose_interpreter
@@ -184,10 +187,29 @@ class Session:
         for action in actions(result, range_from_client(self.codec, result.text, wanted)):
             place = converter.range(result.text, action.finding.location.range)
             mended = [d for d in shown if (d.source, d.code, d.range) == (SOURCE, action.finding.code, place)]
-            found.append(converter.action(action, mended))
-            if not self.client.takes_versioned_edits():
-                found[-1].edit = converter.plain_edit(action.fix.edits)
+            found.append(converter.action(action, mended, self._edit(action.fix.edits)))
         return found
+
+    def source_actions(self, uri: str) -> list[types.CodeAction]:
+        """To fix all, where anything can be; its edit is worked out on demand, if the client can ask for that."""
+        file, result = self._latest(uri)
+        if result is None or self.workspace is None or result.text != self.workspace.text(file):
+            return []
+        repairs = together([result])
+        action = types.CodeAction(TITLE, kind=FIX_ALL, data={"uri": uri, "version": result.version})
+        if not self.client.asks_for_edits():
+            action.edit = self._edit(tuple(edit for repair in repairs for edit in repair.fix.edits))
+        return [action] if repairs else []
+
+    async def resolve(self, action: types.CodeAction) -> types.CodeAction:
+        """The action to fix all with its edit; without one, if the text has changed since it was offered."""
+        data = action.data if isinstance(action.data, Mapping) else {}
+        file = self._open_file(str(data.get("uri", "")))
+        if file and self.workspace and self.engine and self.workspace.version(file) == data.get("version"):
+            edits = await edits_of_all(self.engine, self.workspace, file, self._levels())
+            if self.workspace.version(file) == data.get("version"):
+                action.edit = self._edit(edits)
+        return action
 
     # ------------------------------------------------------------ what the engine tells
 
@@ -309,6 +331,10 @@ class Session:
 
     def _converter(self) -> Converter:
         return Converter(self.codec, self._text_or_nothing, self._uri, self._version)
+
+    def _edit(self, edits: tuple[Edit, ...]) -> types.WorkspaceEdit:
+        converter = self._converter()
+        return converter.workspace_edit(edits) if self.client.takes_versioned_edits() else converter.plain_edit(edits)
 
     def _text_or_nothing(self, file: str) -> str:
         if file in self.results:

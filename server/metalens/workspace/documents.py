@@ -49,6 +49,12 @@ class Workspace:
         digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
         self._open[file] = _Open(text, version, f"text:{digest}")
 
+    def copy(self) -> Workspace:
+        """The same folder with the same unsaved texts, which from now on are its own."""
+        other = Workspace(self.root)
+        other._open = dict(self._open)
+        return other
+
     def close(self, file: str) -> None:
         """The disk has the word again."""
         self._open.pop(file, None)

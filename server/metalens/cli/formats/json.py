@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from metalens.cli.outcome import Outcome, best
@@ -19,13 +20,14 @@ VERSION = 1
 Texts = Callable[[str], str]
 
 
-def write_json(outcome: Outcome, texts: Texts) -> str:
-    """The whole answer on one line. `texts` gives the text of a file by its absolute path."""
+def write_json(outcome: Outcome, texts: Texts, more: Mapping[str, object] = MappingProxyType({})) -> str:
+    """The whole answer on one line. `texts` gives the text of a file by its absolute path; `more` is added as it is."""
     lines = _Lines(texts)
     data = {
         "version": VERSION,
         "diagnostics": [_diagnostic(finding, lines) for finding in outcome.findings],
         "models": [entry for result, model in outcome.models for entry in _model(result, model)],
+        **more,
     }
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
