@@ -197,7 +197,7 @@ class Connection:
             self._watchdog.cancel()
             self._watchdog = None
         if self.pending and self.alive:
-            patience = max(run.timeout for run in self.pending.values()) + GRACE
+            patience = max(run.patience for run in self.pending.values()) + GRACE
             self._watchdog = asyncio.get_running_loop().call_later(patience, self._process.kill)
 
     async def _ended_within(self, seconds: float) -> bool:

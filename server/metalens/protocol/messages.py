@@ -49,7 +49,8 @@ class Run:
     `overlay` is unsaved text by absolute path. `import_paths` are the workspace folders that go first on the import
     path. `wanted` are the classes to explain: those of their files are reported, and pages are left as soon as all are
     explained; without any, every workspace class that is met is reported. `traces` names the files whose expressions
-    are wanted. `timeout` is in seconds, `memory` in MiB.
+    are wanted. `timeout` is in seconds of processor time, so that a busy machine makes answers late but not fewer;
+    `memory` is in MiB.
     """
 
     id: int
@@ -62,6 +63,11 @@ class Run:
     traces: tuple[str, ...] = ()
     timeout: float = 10.0
     memory: int = 2048
+
+    @property
+    def patience(self) -> float:
+        """Seconds by the clock after which a run is given up, however little processor time it got."""
+        return self.timeout * 3
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def be_guest(work: Work, requests: int, answers: int) -> None:
         with suppress(OSError):
             os.chdir(run.root)
         with suppress(RuntimeError):  # no thread to be had
-            faulthandler.dump_traceback_later(run.timeout + GRACE, exit=True)
+            faulthandler.dump_traceback_later(run.patience + GRACE, exit=True)
         frame = answer(run, loaded.perform)
         faulthandler.cancel_dump_traceback_later()
         say(frame)

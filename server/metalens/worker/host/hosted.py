@@ -64,7 +64,7 @@ class Hosted:
     def begin(self, run: Run) -> None:
         """Give it a run."""
         self.run, self.idle, self.memory = run, False, run.memory
-        self.deadline = time.monotonic() + run.timeout
+        self.deadline = time.monotonic() + run.patience
         self.runs += 1
         self._send(encode(run))
 

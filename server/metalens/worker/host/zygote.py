@@ -107,7 +107,7 @@ class Zygote:
         except OSError as problem:
             write(self._answers, encode(Crash(run.id, "internal", f"No process could be started: {problem}")))
             return
-        child.run, child.deadline = run, time.monotonic() + run.timeout
+        child.run, child.deadline = run, time.monotonic() + run.patience
         self._children[child.pid] = child
         self._selector.register(child.answers, selectors.EVENT_READ, lambda: self._read_answer(child))
         self._selector.register(child.output, selectors.EVENT_READ, lambda: self._read_output(child))
