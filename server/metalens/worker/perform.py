@@ -82,14 +82,9 @@ def perform(run: Run) -> Report:
     with torch.no_grad(), Following(tracer, suspicion, watch.saw) as mode, world(), observer:
         stage = Stage(run.root, run.import_paths, sources, tracer)
         for index, caller in enumerate(run.callers):
-<<<<<<< HEAD
-            share = _share(run, index, time.perf_counter() - started)
+            share = _share(run, index, time.process_time() - began)
             explained = index and not caller.needed and _all_explained(run, observer, in_any_way=caller.assumed)
             if share <= 0 or explained:
-=======
-            share = _share(run, index, time.process_time() - began)
-            if share <= 0 or (index and _all_explained(run, observer, in_any_way=caller.assumed)):
->>>>>>> 0cf37e8 (Time limits count processor time, so that a busy machine gives late answers, not fewer)
                 continue
             with deadline(share):
                 try:

@@ -14,6 +14,7 @@ from torch import Tensor
 Function = Callable[..., Any]
 Rule = Callable[["tuple[Any, ...]", "dict[str, Any]"], Optional[torch.Tensor]]
 
+_NUMBERS = (int, float, bool)
 _FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
 
@@ -180,6 +181,15 @@ def _identity(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]
     return args[0] if _is_plain(args[0]) else None
 
 
+def _in_place(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
+    """What changes values alone, as the beginnings of weights are made."""
+    if not _is_plain(args[0]) or not all(
+        part is None or type(part) in _NUMBERS for part in (*args[1:], *kwargs.values())
+    ):
+        return None
+    return args[0]  # type: ignore[no-any-return]
+
+
 def _rules() -> dict[Any, Rule]:
     functional = torch.nn.functional
     table: dict[Any, Rule] = {
@@ -198,6 +208,11 @@ def _rules() -> dict[Any, Rule]:
         (Tensor, "relu sigmoid tanh exp sqrt rsqrt abs sin cos erf log neg clone square"),
     ):
         table.update({getattr(holder, name): _same_shape for name in names.split() if hasattr(holder, name)})
+    for name in (
+        "add sub mul div pow clamp clip clamp_min clamp_max fill zero uniform normal exponential bernoulli erfinv erf"
+        " exp log sqrt rsqrt abs neg sigmoid tanh trunc round floor ceil"
+    ).split():
+        table[getattr(Tensor, f"{name}_")] = _in_place
     for holder in (functional, torch, Tensor):
         for name in ("softmax", "log_softmax"):
             table[getattr(holder, name)] = _softmax
