@@ -24,4 +24,6 @@ def perform(run: Run) -> Report:
 
 
 if __name__ == "__main__":
-    serve(Work(lambda: "", lambda: Loaded("no torch", perform, lambda: None)), __file__, sys.argv[1:])
+    serve(
+        Work(lambda: "", lambda: Loaded("no torch", perform, lambda: None, lambda file: None)), __file__, sys.argv[1:]
+    )

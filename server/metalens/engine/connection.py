@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from metalens.engine.environment import worker_environment
 from metalens.protocol.codec import GREETING, HEADER, ProtocolError, decode, encode, length
-from metalens.protocol.messages import Cancel, Crash, Ready, Report, Run, Shutdown, Starting, Unusable
+from metalens.protocol.messages import Cancel, Crash, ReadAhead, Ready, Report, Run, Shutdown, Starting, Unusable
 
 # Importing torch for the first time since the machine was started may take a minute or two.
 START = 180.0
@@ -103,7 +103,7 @@ class Connection:
         self._wind_watchdog()
         return answer
 
-    def send(self, request: Run | Cancel | Shutdown) -> None:
+    def send(self, request: Run | Cancel | ReadAhead | Shutdown) -> None:
         """Send a request, if the process still lives."""
         if self.alive and self._process.stdin is not None:
             with suppress(ConnectionError, RuntimeError):  # it just went away, which the reader notices

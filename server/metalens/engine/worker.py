@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from metalens.engine.connection import Connection, Died, Refused
-from metalens.protocol.messages import Cancel, Crash, Ready, Report, Run
+from metalens.protocol.messages import Cancel, Crash, ReadAhead, Ready, Report, Run
 
 SCRIPT = Path(__file__).parent.parent / "worker" / "__main__.py"
 CRASHES = 3
@@ -53,6 +53,7 @@ class Worker:
         self._ready: Ready | None = None
         self._crashes = 0
         self._failure = ""
+        self._ahead: dict[str, int] = {}
 
     @property
     def state(self) -> WorkerState:
@@ -80,6 +81,7 @@ class Worker:
             raise
         if connection.alive:
             self._crashes = 0
+            self._read_ahead(connection, run, result)
         if connection is self._connection and connection.alive and not connection.pending:
             self._set_state(WorkerState.READY)
         return result
@@ -110,11 +112,28 @@ class Worker:
             except Died as problem:
                 self._count_crash(str(problem))
             else:
-                self._connection = connection
+                self._connection, self._ahead = connection, {}
                 self._set_state(WorkerState.READY)
                 return connection
         self._set_state(WorkerState.FAILED, self._failure)
         raise WorkerUnusable(self._failure)
+
+    def _read_ahead(self, connection: Connection, run: Run, result: Report | Crash) -> None:
+        """What this run imported, the next ones will import, too."""
+        if not isinstance(result, Report):
+            return
+        callers = {caller.file for caller in run.callers}
+        changed = [file for file in result.files if file not in callers and self._is_new(file)]
+        if changed:
+            connection.send(ReadAhead(tuple(changed)))
+
+    def _is_new(self, file: str) -> bool:
+        try:
+            stamp = Path(file).stat().st_mtime_ns
+        except OSError:
+            return False
+        known, self._ahead[file] = self._ahead.get(file), stamp
+        return known != stamp
 
     def _ended(self) -> None:
         """The process that served came to its end."""

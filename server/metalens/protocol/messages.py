@@ -78,6 +78,13 @@ class Cancel:
 
 
 @dataclass(frozen=True)
+class ReadAhead:
+    """Workspace files that runs import: a process that lasts may have them ready. There is no answer."""
+
+    files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Shutdown:
     """End the worker."""
 
@@ -253,5 +260,5 @@ class Crash:
     output: str = ""
 
 
-Request = Union[Run, Cancel, Shutdown]
+Request = Union[Run, Cancel, ReadAhead, Shutdown]
 Answer = Union[Starting, Ready, Unusable, Report, Crash]

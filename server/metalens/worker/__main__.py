@@ -37,10 +37,11 @@ def _load() -> "Loaded":
     from metalens.worker.host.work import Loaded  # noqa: PLC0415
 
     version = import_torch()
+    from metalens.worker.load.pages import read_ahead  # noqa: PLC0415
     from metalens.worker.perform import perform, warm  # noqa: PLC0415 - these import torch, in their own way
 
     warm()
-    return Loaded(version, perform, warm)
+    return Loaded(version, perform, warm, read_ahead)
 
 
 def _register_package() -> None:

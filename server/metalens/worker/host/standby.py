@@ -18,7 +18,7 @@ from functools import partial
 from typing import Optional
 
 from metalens.protocol.codec import HEADER, ProtocolError, decode, encode
-from metalens.protocol.messages import Cancel, Crash, Ready, Run, Shutdown
+from metalens.protocol.messages import Cancel, Crash, ReadAhead, Ready, Run, Shutdown
 from metalens.worker.host import crashes
 from metalens.worker.host.frames import answers, framed, read_body, with_output, write
 from metalens.worker.host.hosted import Events, Hosted
@@ -72,6 +72,8 @@ class Standby:
             self._begin()
         elif isinstance(request, Cancel):
             self._cancel(request.id)
+        elif isinstance(request, ReadAhead):
+            return  # the process at work keeps what its runs imported
         else:
             self._over = True
 

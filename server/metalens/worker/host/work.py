@@ -26,12 +26,14 @@ class Loaded:
     """What came of `load`.
 
     `torch` is its version. `perform` does a run, in a process that is contained. `warm` does again what `load` did to
-    use torch once: a forked process calls it while it waits for its run.
+    use torch once: a forked process calls it while it waits for its run. `read_ahead` has a file ready that runs
+    import, and runs nothing of it.
     """
 
     torch: str
     perform: Callable[[Run], Report]
     warm: Callable[[], None]
+    read_ahead: Callable[[str], None]
 
 
 @dataclass(frozen=True)

@@ -6,17 +6,19 @@ When nothing is to be done, it forks the child of the next run ahead of time.
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 import selectors
 import signal
 import time
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Optional
 
 from metalens.protocol.codec import HEADER, ProtocolError, decode, encode
-from metalens.protocol.messages import Cancel, Crash, Run, Shutdown
+from metalens.protocol.messages import Cancel, Crash, ReadAhead, Run, Shutdown
 from metalens.worker.host import crashes
 from metalens.worker.host.child import Pipes, be_child
 from metalens.worker.host.containment import Room
@@ -61,6 +63,7 @@ class Zygote:
         self._spare: Optional[_Child] = None
         self._limits = _limits(NO_RUN)
         self._killed: set[int] = set()
+        self._ahead: deque[str] = deque()
         self._selector = selectors.DefaultSelector()
 
     def serve(self) -> None:
@@ -69,8 +72,11 @@ class Zygote:
         try:
             while self._requests >= 0:
                 self._prepare()
-                for key, _ in self._selector.select(self._patience()):
+                events = self._selector.select(0 if self._ahead else self._patience())
+                for key, _ in events:
                     key.data()
+                if not events and self._ahead:
+                    self._read_ahead()
                 self._end_overdue()
                 self._reap()
         finally:
@@ -95,6 +101,8 @@ class Zygote:
         elif isinstance(request, Cancel):
             for child in [child for child in self._children.values() if child.run.id == request.id]:
                 self._crash(child, crashes.cancelled(child.run))
+        elif isinstance(request, ReadAhead):
+            self._ahead.extend(request.files)
         elif isinstance(request, Shutdown):
             self._requests = -1
         else:
@@ -114,9 +122,19 @@ class Zygote:
         with suppress(BrokenPipeError):  # it died just now, which the pipe for the answer tells
             write(child.request, encode(run))
 
+    def _read_ahead(self) -> None:
+        """One file at a time, while there is nothing else to do; children made from now on have it."""
+        self._loaded.read_ahead(self._ahead.popleft())
+        if not self._ahead:
+            gc.collect()
+            gc.freeze()
+            if self._spare is not None:
+                self._kill(self._spare)
+                self._spare = None
+
     def _prepare(self) -> None:
         """Have a child for the next run, unless the processor is needed for the present ones."""
-        if self._spare is None and not self._children:
+        if self._spare is None and not self._children and not self._ahead:
             with suppress(OSError):
                 self._spare = self._fork()
 

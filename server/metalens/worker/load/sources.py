@@ -35,9 +35,14 @@ class Sources:
         path = os.path.realpath(file)
         known: Optional[str] = self.overlay.get(path, self.texts.get(path))
         if known is None:
-            with open(path, "rb") as stream:
-                data = stream.read()
-            encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-            known = data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
+            known = read_text(path)
         self.texts[path] = known
         return known
+
+
+def read_text(file: str) -> str:
+    """A file's text on disk. Raises OSError, or SyntaxError or UnicodeDecodeError when it is not Python text."""
+    with open(file, "rb") as stream:
+        data = stream.read()
+    encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+    return data.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")

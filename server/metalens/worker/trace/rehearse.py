@@ -18,11 +18,11 @@ from metalens.protocol.messages import Caller
 from metalens.worker.load import inventions
 from metalens.worker.load.finder import MissingFinder, ReplacingFinder, WorkspaceFinder
 from metalens.worker.load.instrument import Table, instrument
+from metalens.worker.load.pages import page_of
 from metalens.worker.load.readers import ReadersFinder
 from metalens.worker.load.slicing import slice_script, workspace_names
 from metalens.worker.load.snippets import identifiers, programs
 from metalens.worker.load.sources import Sources
-from metalens.worker.load.syntax import is_training_loop
 from metalens.worker.load.unknown import Unknown, UnknownError
 from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.tracer import Tracer
@@ -37,7 +37,6 @@ class Stage:
         self.problems: dict[str, str] = {}
         self.rehearsed: list[types.ModuleType] = []
         self._mended = ""
-        self._imported: dict[str, tuple[str, Table, types.CodeType]] = {}
         self.missing = MissingFinder(sources)
         self.local = workspace_names(root, import_paths)
         for folder in (*import_paths, root):
@@ -116,10 +115,10 @@ class Stage:
                     del sys.modules[name]
 
     def _import_text(self, text: str, file: str, namespace: dict[str, Any]) -> None:
-        known = self._imported.get(file)
-        if known is None or known[0] != text:
-            known = self._imported[file] = (text, *self._compiled(_without_training(ast.parse(text, file)), file))
-        self._run(known[1], known[2], file, namespace)
+        real = os.path.realpath(file)
+        page = page_of(text, real)
+        self.tracer.facts.sources[real] = text
+        self._run(page.table, page.code, file, namespace)
 
     def _execute(self, tree: ast.Module, file: str, namespace: dict[str, Any]) -> None:
         self._run(*self._compiled(tree, file), file, namespace)
@@ -191,12 +190,6 @@ def _package_of(file: str) -> str:
         parts.append(os.path.basename(folder))
         folder = os.path.dirname(folder)
     return ".".join(reversed(parts))
-
-
-def _without_training(tree: ast.Module) -> ast.Module:
-    """An imported module keeps everything but loops that train, which belong to a script."""
-    tree.body = [part for part in tree.body if not (isinstance(part, ast.For) and is_training_loop(part))]
-    return tree
 
 
 def _why_unreadable(error: Exception) -> str:
