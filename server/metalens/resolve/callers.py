@@ -14,9 +14,12 @@ from enum import IntEnum
 from weakref import WeakKeyDictionary
 
 from metalens.resolve.classes import ModuleClass, classes_in
+from metalens.resolve.declared import groups
 from metalens.resolve.index import View, is_below
 from metalens.resolve.names import Definition, Module, Names, Symbol
+from metalens.resolve.options import facts_of
 from metalens.resolve.outline import MODULE, Outline
+from metalens.resolve.sweep import values_of, words_of
 from metalens.workspace.documents import Unreadable, Workspace
 from metalens.workspace.walk import PYTHON
 
@@ -92,6 +95,9 @@ class _Search:
     def run(self, wanted: Iterable[tuple[str, str]]) -> None:
         for file, name in wanted:
             self._found.setdefault(file, {})[name] = 0
+        names = frozenset(name for found in self._found.values() for name in found)
+        for script in self._configured(names):
+            self._found.setdefault(script, {MODULE: 1})
         fresh = {file: set(names) for file, names in self._found.items()}
         for hops in range(MAX_HOPS + 1):
             for file in list(fresh):
@@ -101,6 +107,20 @@ class _Search:
             fresh = self._search(_words(fresh), hops + 1)
             if not fresh:
                 return
+
+    def _configured(self, names: frozenset[str]) -> Iterator[str]:
+        """The scripts that build what their configurations name, where no code speaks of it."""
+        for file in self._files:
+            if file.endswith(PYTHON) and self._mentioning(file, frozenset({"hydra"})) is not None:
+                composed = facts_of(self._view, file).composed
+                files = {
+                    path
+                    for told in composed
+                    for group in groups(self._view, file, *told)
+                    for path in group.files.values()
+                }
+                if any(names & words_of(self._view, path) and names & values_of(self._view, path) for path in files):
+                    yield file
 
     def callers(self, home: str) -> Iterator[CallerFile]:
         """What was found, by file."""

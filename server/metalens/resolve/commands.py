@@ -21,6 +21,7 @@ _MOST_NEEDED = 4
 _MOST_SAME = 3  # command lines that choose the same wanted thing
 
 _HELP = frozenset({"-h", "--help", "--version"})
+_ASSIGNED = re.compile(r"\+?[\w./]+=.+")
 _FLAG = re.compile(r"-{1,2}[A-Za-z][\w.-]*")
 
 
@@ -173,15 +174,21 @@ class _Search:
                     groups.setdefault(key, []).append(line)
             if groups:
                 most = sorted(groups.items(), key=_by_size)[:_MOST_WRITTEN]
-                each = [
-                    self._different(lines, max(_MOST_SAME, 1 + _MOST_NEEDED * bool(self.branches))) for _, lines in most
-                ]
+                seen: set[tuple[str, str]] = set()
+                count = max(_MOST_SAME, 1 + _MOST_NEEDED * bool(self.branches))
+                each = [self._different(lines, count, seen) for _, lines in most]
                 return list(_in_turn(each))[:_MOST_WRITTEN], frozenset(name for key in groups for name in key)
         return self._different(written, _MOST_WRITTEN // 2), frozenset()
 
     def _chooses(self, line: tuple[str, ...], names: Mapping[str, str]) -> frozenset[str]:
         """The wanted names that a command line names, itself or in a file that it names."""
         values, configs = _said(line)
+        told = dict(_pairs(line))
+        for option in self.options:
+            file = next((option.files.get(told[flag]) for flag in option.flags if flag in told), None)
+            if file is not None:
+                self.files[file] = None
+                configs = (*configs, file)
         found = {names[value] for value in values & names.keys()}
         if configs:
             for file, words in config_files(self.view, self.script, configs).items():
@@ -189,23 +196,31 @@ class _Search:
                 found.update(words.intersection(names.values()))
         return frozenset(found)
 
-    def _different(self, lines: Sequence[tuple[str, ...]], most: int) -> list[tuple[str, ...]]:
-        """Of many lines the first, then always the one that says most that was not said yet."""
+    def _different(
+        self, lines: Sequence[tuple[str, ...]], most: int, before: set[tuple[str, str]] | None = None
+    ) -> list[tuple[str, ...]]:
+        """Of many lines the first, then always the one that says most that was not said yet.
+
+        Of what the first lines of other groups said, in `before`, the first one of this group says little.
+        """
         told = {flag for option in self.options for flag in option.flags if not option.number}
         left = [
             (line, {pair for pair in _pairs(line) if pair[0] in told or not told}, self._taken(line)) for line in lines
         ]
         branches: set[tuple[str, str]] = set()
         taken: list[tuple[str, ...]] = []
-        seen: set[tuple[str, str]] = set()
+        seen = set(before or ())
         while left and len(taken) < most:
-            best = max(left, key=lambda item: (len(item[2] - branches), len(item[1] - seen))) if taken else left[0]
+            fresh = taken or before
+            best = max(left, key=lambda item: (len(item[2] - branches), len(item[1] - seen))) if fresh else left[0]
             if taken and best[1] <= seen:
                 break
             left.remove(best)
             taken.append(best[0])
             seen |= best[1]
             branches |= best[2]
+            if before is not None and len(taken) == 1:
+                before |= best[1]
         return taken
 
 
@@ -224,7 +239,7 @@ def _in_turn(groups: Sequence[Sequence[tuple[str, ...]]]) -> Iterator[tuple[str,
 @lru_cache(maxsize=8192)
 def _said(line: tuple[str, ...]) -> tuple[frozenset[str], tuple[str, ...]]:
     """The values of a command line as they are compared, and those of them that may be files with a configuration."""
-    values = [word.partition("=")[2] if word.startswith("-") else word for word in line]
+    values = [word.partition("=")[2] or word for word in line]
     return frozenset(map(plain, values)), tuple(value for value in values if value.endswith((*CONFIGS, ".py")))
 
 
@@ -234,7 +249,7 @@ def _pairs(line: tuple[str, ...]) -> frozenset[tuple[str, str]]:
     found = set()
     for word, after in zip(line, (*line[1:], ""), strict=False):
         flag, _, value = word.partition("=")
-        if flag.startswith("-"):
+        if flag.startswith("-") or _ASSIGNED.fullmatch(word):
             value = value or ("" if after.startswith("-") else after)
             if not value.replace(".", "").isdigit():
                 found.add((flag, value))

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from weakref import WeakKeyDictionary
 
+from metalens.resolve.declared import Declared, composed, declared, groups
 from metalens.resolve.index import View
 from metalens.resolve.layers import dotted
 from metalens.resolve.outline import is_main_guard
@@ -29,7 +30,8 @@ _ABSL = {
 class Option:
     """An option or, without flags, a positional argument.
 
-    `choices` are the values that the parser allows. `flag`: it takes no value. `open_ended`: it takes several.
+    `choices` are the values that the parser allows. `flag`: it takes no value. `open_ended`: it takes several. `files`
+    are the configuration files that its values stand for; `assigned`: it is spelled `name=value`.
     """
 
     name: str
@@ -40,12 +42,16 @@ class Option:
     number: bool = False
     flag: bool = False
     open_ended: bool = False
+    files: Mapping[str, str] = field(default_factory=dict, hash=False)
+    assigned: bool = False
 
     def spelled(self, value: str) -> tuple[str, ...]:
         """The words that give it the value."""
         flag = max(self.flags, key=len, default="")
         if self.flag:
             return (flag,)
+        if self.assigned:
+            return (f"{flag}={value}",)
         return (flag, value) if flag else (value,)
 
 
@@ -62,6 +68,7 @@ class Facts:
     """What one file says: the options it defines, those of them outside its main guard, and the uses of any name.
 
     `tested` are the names of code that stands under `if args.name:`. `keys` are names used to look something up.
+    `composed` are folders and names of configurations that are composed of others.
     """
 
     options: tuple[Option, ...] = ()
@@ -69,6 +76,7 @@ class Facts:
     uses: Mapping[str, tuple[Use, ...]] = field(default_factory=dict)
     tested: Mapping[str, frozenset[str]] = field(default_factory=dict)
     keys: frozenset[str] = frozenset()
+    composed: tuple[tuple[str, str], ...] = ()
 
 
 _KNOWN: WeakKeyDictionary[Workspace, dict[str, tuple[str, Facts]]] = WeakKeyDictionary()
@@ -90,7 +98,8 @@ def facts_of(view: View, file: str) -> Facts:
 
 def options_of(view: View, script: str, reached: Iterable[str]) -> tuple[Option, ...]:
     """The options of a script, or those of the modules that it imports if it defines none itself."""
-    own = facts_of(view, script).options
+    facts = facts_of(view, script)
+    own = (*facts.options, *(option for told in facts.composed for option in _grouped(view, script, *told)))
     if own:
         return own
     found: dict[str, Option] = {}
@@ -99,6 +108,14 @@ def options_of(view: View, script: str, reached: Iterable[str]) -> tuple[Option,
             for option in facts_of(view, file).shared:
                 found.setdefault(option.name, option)
     return tuple(found.values())
+
+
+def _grouped(view: View, script: str, path: str, name: str) -> Iterator[Option]:
+    for group in groups(view, script, path, name):
+        flags = (group.name,) if group.name else ("--config-name",)
+        yield Option(
+            group.name or "config-name", flags, default=group.default, files=group.files, assigned=bool(group.name)
+        )
 
 
 def _defines_options(view: View, file: str) -> bool:
@@ -114,11 +131,20 @@ def _read(tree: ast.Module) -> Facts:
     guarded = [node for node in tree.body if is_main_guard(node)]
     shared = [option for node in tree.body if node not in guarded for option in reader.options_in(node)]
     options = [*shared, *(option for node in guarded for option in reader.options_in(node))]
+    options += [_of_declared(item) for item in declared(tree)]
     for node in ast.walk(tree):
         reader.look_at(node)
     uses = {name: tuple(found) for name, found in reader.uses.items()}
     tested = {name: frozenset(found) for name, found in reader.tested.items()}
-    return Facts(_distinct(options), _distinct(shared), uses, tested, frozenset(reader.keys))
+    return Facts(_distinct(options), _distinct(shared), uses, tested, frozenset(reader.keys), composed(tree))
+
+
+def _of_declared(item: Declared) -> Option:
+    default = _text(item.default)
+    number = item.kind in _NUMBERS or isinstance(getattr(item.default, "value", ""), (int, float))
+    return Option(
+        item.name, (f"--{item.name}",), item.default is None, default, item.choices, number, item.kind == "bool"
+    )
 
 
 def _distinct(options: Iterable[Option]) -> tuple[Option, ...]:

@@ -82,7 +82,7 @@ class Sweep:
                     line = _with(start, option, use.value)
                     if use.value != option.default and line is not None:
                         by_rank[rank].append(line)
-                        if self._tells(use.value):
+                        if self._tells(option, use.value):
                             self.told.add(line)
             for rank, lines in enumerate(by_rank):
                 ranked[rank].append(lines)
@@ -96,8 +96,10 @@ class Sweep:
                 return rank
         return 2 if _TELLING.search(option.name.lower()) else 3
 
-    def _tells(self, value: str) -> bool:
-        path = _existing(self.view, self.script, value) if value.endswith(CONFIGS) else None
+    def _tells(self, option: Option, value: str) -> bool:
+        path = option.files.get(value)
+        if path is None and value.endswith(CONFIGS):
+            path = _existing(self.view, self.script, value)
         return path is not None and not self.classes.isdisjoint(values_of(self.view, path))
 
     def _values(self, option: Option) -> Iterator[Use]:
@@ -107,6 +109,9 @@ class Sweep:
             names = self._facts.tested.get(option.name, frozenset())
             if not names.isdisjoint(self.leading.union(self.names)):
                 yield Use("", names)
+        elif option.files:
+            self.files.update(dict.fromkeys(option.files.values()))
+            yield from (Use(value, words_of(self.view, file)) for value, file in option.files.items())
         elif option.choices:
             yield from (compared.get(value, Use(value)) for value in option.choices)
         elif configs := self._configs(option):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import types
 from typing import Any, Optional
 
@@ -56,17 +55,6 @@ def _profile(model: Any, inputs: Any = (), *args: Any, **kwargs: Any) -> Any:
     return Unknown("flops"), Unknown("params")
 
 
-def _settings(kind: Any = None, *args: Any, **kwargs: Any) -> Any:
-    """tyro, simple_parsing and their like: a class of settings with its defaults; what has none is Unknown."""
-    if not isinstance(kind, type) or not dataclasses.is_dataclass(kind):
-        return Unknown("settings")
-    none = dataclasses.MISSING
-    required = [
-        part.name for part in dataclasses.fields(kind) if part.init and part.default is part.default_factory is none
-    ]
-    return kind(**{name: Unknown(f"the required argument {name}") for name in required})
-
-
 def _memory() -> Any:
     return types.SimpleNamespace(total=1 << 40, available=1 << 40, free=1 << 40, used=0, percent=0.0)
 
@@ -75,8 +63,6 @@ _KNOWN: dict[str, dict[str, Any]] = {
     "tqdm": {"tqdm": _first, "trange": _count},
     "tqdm.auto": {"tqdm": _first, "trange": _count},
     "tqdm.notebook": {"tqdm": _first, "trange": _count},
-    "tyro": {"cli": _settings},
-    "simple_parsing": {"parse": _settings},
     "psutil": {"virtual_memory": _memory},
     "torchsummary": {"summary": _summary_without_batch},
     "torchsummary.torchsummary": {"summary": _summary_without_batch},

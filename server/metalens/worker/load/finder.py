@@ -12,7 +12,21 @@ import types
 from collections.abc import Callable, Sequence
 from typing import Any, Optional
 
-from metalens.worker.load import conveniences, data_files, distributed, gym, lightning, settings, sounds, vision
+from metalens.worker.load import (
+    clicks,
+    commandlines,
+    conveniences,
+    data_files,
+    distributed,
+    gym,
+    hydra,
+    lightning,
+    omega,
+    records,
+    settings,
+    sounds,
+    vision,
+)
 from metalens.worker.load.sources import Sources
 from metalens.worker.load.unknown import Unknown
 
@@ -102,7 +116,14 @@ _SOURCES = (
     lightning.module,
     settings.module,
     sounds.module,
+    commandlines.module,
+    clicks.module,
+    omega.module,
+    hydra.module,
+    records.module,
 )
+
+_REPLACING = (distributed, lightning, hydra)
 
 
 class MissingFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -131,7 +152,7 @@ class MissingFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         frame: Optional[types.FrameType] = sys._getframe(2)
         while frame is not None:
             file = frame.f_code.co_filename
-            if "importlib" not in file and file != __file__:
+            if "importlib" not in file and not frame.f_globals.get("STAND_IN"):
                 return self.sources.holds(file)
             frame = frame.f_back
         return False
@@ -152,7 +173,7 @@ class ReplacingFinder(MissingFinder):
         self, name: str, path: Optional[Sequence[str]] = None, target: Optional[types.ModuleType] = None
     ) -> Optional[importlib.machinery.ModuleSpec]:
         """A stand-in's spec for such a part, if workspace code asks for it."""
-        if not (distributed.replaces(name) or lightning.replaces(name)) or not self._asked_by_workspace():
+        if not any(part.replaces(name) for part in _REPLACING) or not self._asked_by_workspace():
             return None
         return importlib.machinery.ModuleSpec(name, self, is_package=True)
 
