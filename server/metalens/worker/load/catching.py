@@ -22,7 +22,8 @@ def caught_lines(tree: ast.AST) -> tuple[tuple[int, int], ...]:
         catches = (
             any(map(_catches, node.handlers))
             if isinstance(node, ast.Try)
-            else isinstance(node, (ast.With, ast.AsyncWith)) and any(_expects(item.context_expr) for item in node.items)
+            else isinstance(node, (ast.With, ast.AsyncWith))
+            and any(expects_error(item.context_expr) for item in node.items)
         )
         if catches:
             body: list[ast.stmt] = node.body  # type: ignore[attr-defined]
@@ -37,5 +38,6 @@ def _catches(handler: ast.ExceptHandler) -> bool:
     return not all(_OTHERS.fullmatch(ast.unparse(kind)) for kind in kinds)
 
 
-def _expects(context: ast.expr) -> bool:
+def expects_error(context: ast.expr) -> bool:
+    """Whether the context of a `with` is there for an error in its body."""
     return isinstance(context, ast.Call) and bool(_CATCHING.search(ast.unparse(context.func)))

@@ -22,6 +22,7 @@ from metalens.worker.load import (
     hydra,
     lightning,
     omega,
+    pytests,
     records,
     settings,
     sounds,
@@ -121,9 +122,10 @@ _SOURCES = (
     omega.module,
     hydra.module,
     records.module,
+    pytests.module,
 )
 
-_REPLACING = (distributed, lightning, hydra)
+_REPLACING = (distributed, lightning, hydra, pytests)
 
 
 class MissingFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -167,7 +169,7 @@ class MissingFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 class ReplacingFinder(MissingFinder):
-    """First on the meta path: what runs models over many processes and devices is stood in for, installed or not."""
+    """First on the meta path: what runs models over many processes or as tests is stood in for, installed or not."""
 
     def find_spec(
         self, name: str, path: Optional[Sequence[str]] = None, target: Optional[types.ModuleType] = None

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Optional, Union
 
-from metalens.worker.load.catching import caught_lines
+from metalens.worker.load.catching import caught_lines, expects_error
 from metalens.worker.load.ranges import Lines, Ranges
 from metalens.worker.load.syntax import (
     asks_for_machine,
@@ -357,9 +357,13 @@ class _Rewriter:
             statement.body = self.guarded(statement.body)
             return statement
         if isinstance(statement, (ast.With, ast.AsyncWith)):
+            expected = False
             for item in statement.items:
+                expected = expected or expects_error(item.context_expr)
                 item.context_expr = self.visit(item.context_expr)
+            before, self.guarding = self.guarding, self.guarding and not expected
             statement.body = self.guarded(statement.body)
+            self.guarding = before
             return statement
         if isinstance(statement, ast.Try):
             before = self.guarding

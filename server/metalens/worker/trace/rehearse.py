@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import functools
-import inspect
 import os
 import random
 import sys
@@ -23,7 +21,8 @@ from metalens.worker.load.readers import ReadersFinder
 from metalens.worker.load.slicing import slice_script, workspace_names
 from metalens.worker.load.snippets import identifiers, programs
 from metalens.worker.load.sources import Sources
-from metalens.worker.load.unknown import Unknown, UnknownError
+from metalens.worker.load.unknown import UnknownError
+from metalens.worker.trace.cases import calls_of
 from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.tracer import Tracer
 
@@ -141,21 +140,11 @@ class Stage:
             self.tracer.strict = strict
 
     def _call_functions(self, module: types.ModuleType, file: str) -> None:
-        """Call each top-level function of a caller that speaks of modules, with Unknown for what it requires."""
+        """Call each function and each test of a caller that nobody called."""
         real = os.path.realpath(file)
-        for function in [item for item in vars(module).values() if isinstance(item, types.FunctionType)]:
-            if os.path.realpath(function.__code__.co_filename) != real or function.__name__ in self._entered(real):
-                continue
-            try:
-                required = [
-                    part
-                    for part in inspect.signature(function).parameters.values()
-                    if part.default is part.empty and part.kind < 2
-                ]
-            except (TypeError, ValueError):
-                continue
+        for call in calls_of(vars(module), real, self._entered(real)):
             self.tracer.mended, self.tracer.cut = self._mended, False
-            _attempt(functools.partial(function, *(Unknown(part.name) for part in required)))
+            _attempt(call)
 
     def _entered(self, file: str) -> set[str]:
         trace = self.tracer.files.get(file)
