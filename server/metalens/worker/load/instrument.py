@@ -39,6 +39,7 @@ SKIP, UNKNOWN, LOOP, ROUND, TEST, ERROR = (
     "__metalens_error__",
 )
 ENTER, INDEX, SLICE, UNPACK = "__metalens_enter__", "__metalens_index__", "__metalens_slice__", "__metalens_unpack__"
+MARK, HOLDS = "__metalens_mark__", "__metalens_holds__"
 SHAPE = "__metalens_shape__"
 
 _NUMBERED = (CALL, OPERATE, RECORD, INDEX, SHAPE)
@@ -208,6 +209,12 @@ class _Rewriter:
             node.value = self._named(node.value, [node.target])
         return node
 
+    def visit_Assert(self, node: ast.Assert) -> ast.stmt:
+        at = _place(node.test)
+        parts = [ast.Call(ast.Name(MARK, _LOAD, **at), [], [], **at), self.visit(node.test)]
+        node.test = ast.Call(ast.Name(HOLDS, _LOAD, **at), parts, [], **at)
+        return node
+
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt:
         target = node.target
         if not isinstance(target, ast.Name):
@@ -310,9 +317,8 @@ class _Rewriter:
         )
         attributes = attributes_of(statement)
         stores = [part for part in nodes(statement) if isinstance(part, _PLACES) and isinstance(part.ctx, ast.Store)]
-        pure = binding and len(stores) == len(attributes)
         returns = isinstance(statement, ast.Return)
-        pure = pure or returns or is_output(statement)
+        pure = (binding and len(stores) == len(attributes)) or returns or is_output(statement)
         pure = pure or (isinstance(statement, ast.Assert) and asks_for_machine(statement.test))
         number = self.flag(self.number(statement), statement)
         inner = self._inside(statement)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import Any
 
-from metalens.worker.load.unknown import Unknown
+import torch
+
+from metalens.worker.load.unknown import Unknown, UnknownError
+from metalens.worker.trace.hybrid import Limit
 
 
 def branch(value: Any, then: str, otherwise: str, machine: bool) -> tuple[Any, str]:
@@ -21,3 +25,25 @@ def branch(value: Any, then: str, otherwise: str, machine: bool) -> tuple[Any, s
     if otherwise == "exit" and not then and not value:
         return True, "the script gives up"
     return value, ""
+
+
+def held(value: Any, guessed: bool) -> bool:
+    """Whether an assertion is taken to hold: what it asks for was not computed, or rests on an invented value."""
+    if isinstance(value, torch.Tensor) and value.is_meta:
+        return True
+    return guessed and not isinstance(value, torch.Tensor) and not value
+
+
+def unknowns(structure: Any) -> Any:
+    """Unknown values, nested as a loop's target wants them."""
+    if isinstance(structure, tuple):
+        return tuple(unknowns(part) for part in structure)
+    return Unknown("an item of something that is not known")
+
+
+def why(error: BaseException) -> str:
+    """Why a statement failed, in one short line."""
+    if isinstance(error, (UnknownError, Limit)):
+        return str(error)[:100]
+    text = traceback.format_exception_only(type(error), error)[-1].strip()
+    return text[:100]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import operator
 import sys
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,11 +12,11 @@ from typing import Any, Optional
 
 import torch
 
-from metalens.protocol.values import Location, Range
+from metalens.protocol.values import Location
 from metalens.worker.load import instrument
-from metalens.worker.load.unknown import Unknown, UnknownError, contains_unknown
+from metalens.worker.load.unknown import Unknown, UnknownError
 from metalens.worker.trace.facts import Facts, ModuleCall, Origin
-from metalens.worker.trace.guards import branch
+from metalens.worker.trace.guards import branch, held, unknowns, why
 from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.operators import IN_PLACE, OPERATORS, unpacker
 from metalens.worker.trace.recover import NOTHING, Recovery
@@ -51,8 +50,9 @@ class Tracer:
     """Everything that a run knows so far.
 
     `strict` counts the module constructors and calls under way: inside them nothing is mended. `mended` says why
-    shapes of this run are no proof (a statement was skipped, a value was invented), or is empty. `cut` tells that a
-    loop ended early, so that what it gathered is shorter than it would be. `called` counts calls of modules.
+    shapes of this run are no proof (a statement was skipped, a value was invented), or is empty. `guesses` counts the
+    values that were invented. `cut` tells that a loop ended early, so that what it gathered is shorter than it would be.
+    `called` counts calls of modules.
     `fixed` is set while a probed contradiction is reported, see Failure. `building` counts the constructors under way:
     what fails there is not recovered, because sizes of layers may hang on it.
     """
@@ -65,6 +65,7 @@ class Tracer:
         self.strict = 0
         self.building = 0
         self.mended = ""
+        self.guesses = 0
         self.cut = False
         self.called = 0
         self.fixed = False
@@ -78,6 +79,7 @@ class Tracer:
 
     def taint(self, reason: str) -> None:
         """A value was invented: from here on this run proves nothing."""
+        self.guesses += 1
         if self.strict:
             self.mended = self.mended or reason
 
@@ -239,7 +241,7 @@ class Tracer:
                     return self._rounds(items, 1 if training else _FACTORY_ROUNDS, structure)
             except UnknownError:
                 pass
-            return iter((_unknowns(structure),))
+            return iter((unknowns(structure),))
 
         rounds: dict[tuple[int, int], int] = {}
 
@@ -258,6 +260,9 @@ class Tracer:
             self.mended = self.mended or reason
             return value
 
+        def holds(before: int, value: Any) -> Any:
+            return True if held(value, self.guesses != before) else value
+
         return {
             instrument.RECORD: record,
             instrument.CALL: call,
@@ -272,6 +277,8 @@ class Tracer:
             instrument.ROUND: again,
             instrument.TEST: test,
             instrument.ENTER: trace.entered.add,
+            instrument.MARK: lambda: self.guesses,
+            instrument.HOLDS: holds,
             instrument.UNKNOWN: lambda: Unknown("a value of a skipped statement"),
             instrument.ERROR: Exception,
         }
@@ -349,7 +356,7 @@ class Tracer:
             except StopIteration:
                 return
             except UnknownError:
-                yield _unknowns(structure)
+                yield unknowns(structure)
                 return
             if index >= most:
                 self.cut = True
@@ -372,27 +379,5 @@ class Tracer:
             self.on_failure(error)
         # A name that does not exist stops its statement before that has changed anything.
         if not pure and not isinstance(error, NameError):
-            self.mended = self.mended or f"a statement was skipped ({_first_line(error)})"
+            self.mended = self.mended or f"a statement was skipped ({why(error)})"
         return False
-
-
-def _unknowns(structure: Any) -> Any:
-    """Unknown values, nested as a loop's target wants them."""
-    if isinstance(structure, tuple):
-        return tuple(_unknowns(part) for part in structure)
-    return Unknown("an item of something that is not known")
-
-
-def _first_line(error: BaseException) -> str:
-    if isinstance(error, (UnknownError, Limit)):
-        return str(error)[:100]
-    text = traceback.format_exception_only(type(error), error)[-1].strip()
-    return text[:100]
-
-
-def range_of(trace: FileTrace, number: int) -> Range:
-    """The range of a numbered expression."""
-    return trace.table.ranges[number]
-
-
-__all__ = ["FileTrace", "Raised", "Tracer", "contains_unknown", "range_of"]
