@@ -51,8 +51,8 @@ class Tracer:
 
     `strict` counts the module constructors and calls under way: inside them nothing is mended. `mended` says why
     shapes of this run are no proof (a statement was skipped, a value was invented), or is empty. `guesses` counts the
-    values that were invented. `cut` tells that a loop ended early, so that what it gathered is shorter than it would be.
-    `called` counts calls of modules.
+    values that were invented. `cut` tells that a loop ended early, so that what it gathered is shorter than it would
+    be. `called` counts calls of modules.
     `fixed` is set while a probed contradiction is reported, see Failure. `building` counts the constructors under way:
     what fails there is not recovered, because sizes of layers may hang on it.
     """
