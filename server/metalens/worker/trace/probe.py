@@ -10,6 +10,9 @@ from typing import Any, Optional
 
 import torch
 
+from metalens.worker.load.unknown import contains_unknown
+from metalens.worker.trace.written import are_integers, sizes_of, written_shapes
+
 _SIZES = (64, 32, 28, 224, 96, 128, 256, 16, 48, 227, 299, 384, 512, 8)
 _MOST_TRIES = 40
 _TOKENS = re.compile(r"ids?$|token|idx|index|indices|label|target|input_ids|src$|tgt$|seq$|words|text", re.IGNORECASE)
@@ -57,13 +60,27 @@ def first_specs(module: torch.nn.Module) -> Optional[dict[str, Optional[Spec]]]:
         if part.kind in (part.VAR_KEYWORD, part.VAR_POSITIONAL):
             continue
         if part.default is part.empty:
-            names.append((name, str(part.annotation)))
+            names.append((name, inspect.formatannotation(part.annotation) if _is_told(part.annotation) else ""))
     specs: dict[str, Optional[Spec]] = {}
     for index, (name, annotation) in enumerate(names):
         specs[name] = (
             _guess(module, name, annotation) if index == 0 or len(names) < 2 else _guess_more(module, name, annotation)
         )
     return specs
+
+
+def _is_told(annotation: Any) -> bool:
+    return not contains_unknown(annotation) and annotation is not inspect.Parameter.empty
+
+
+def written_specs(module: torch.nn.Module, specs: dict[str, Optional[Spec]]) -> dict[str, Optional[Spec]]:
+    """A first guess, with the shapes that people wrote down for it."""
+    said = written_shapes(module.forward, list(specs))
+    found = dict(specs)
+    for name, sizes in sizes_of(module, said).items():
+        spec, whole = specs[name], are_integers(said[name][1])
+        found[name] = Spec(sizes, whole if whole is not None else spec is not None and spec.integer)
+    return found
 
 
 def _guess(module: torch.nn.Module, name: str, annotation: str) -> Spec:
@@ -132,7 +149,8 @@ def probe(module: torch.nn.Module, run: Run, blame: Blame) -> Optional[Attempt]:
     if specs is None:
         return None
     tried: set[Any] = set()
-    waiting: list[dict[str, Optional[Spec]]] = [specs]
+    said = written_specs(module, specs)
+    waiting: list[dict[str, Optional[Spec]]] = [specs] if said == specs else [said, specs]
     first: Optional[Attempt] = None
     while waiting and len(tried) < _MOST_TRIES:
         specs = waiting.pop(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import linecache
 import os
 import random
 import sys
@@ -116,8 +117,13 @@ class Stage:
     def _import_text(self, text: str, file: str, namespace: dict[str, Any]) -> None:
         real = os.path.realpath(file)
         page = page_of(text, real)
-        self.tracer.facts.sources[real] = text
+        self._remember(real, text)
         self._run(page.table, page.code, file, namespace)
+
+    def _remember(self, file: str, text: str) -> None:
+        """The text as it runs, for the judge, and for whoever asks Python for a line of it."""
+        self.tracer.facts.sources[file] = text
+        linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
 
     def _execute(self, tree: ast.Module, file: str, namespace: dict[str, Any]) -> None:
         self._run(*self._compiled(tree, file), file, namespace)
@@ -125,7 +131,7 @@ class Stage:
     def _compiled(self, tree: ast.Module, file: str) -> tuple[Table, types.CodeType]:
         real = os.path.realpath(file)
         text = self.sources.texts.get(real) or self.sources.text(file)
-        self.tracer.facts.sources[real] = text
+        self._remember(real, text)
         table = instrument(tree, text)
         return table, compile(tree, real, "exec", dont_inherit=True)
 
