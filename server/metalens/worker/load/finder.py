@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Optional
 
 from metalens.worker.load import (
+    boxes,
     clicks,
     commandlines,
     conveniences,
@@ -24,6 +25,7 @@ from metalens.worker.load import (
     omega,
     pytests,
     records,
+    scenes,
     settings,
     sounds,
     vision,
@@ -101,11 +103,9 @@ _NEWEST = "99.0.0"
 
 
 def _known(name: str) -> Optional[dict[str, Any]]:
-    for source in _SOURCES:
-        found = source(name)
-        if found is not None:
-            return found
-    return None
+    """What stand-ins know of a module, all together; of two that know the same the first counts."""
+    found = [part for part in (source(name) for source in _SOURCES) if part is not None]
+    return {key: value for part in reversed(found) for key, value in part.items()} if found else None
 
 
 _SOURCES = (
@@ -117,6 +117,8 @@ _SOURCES = (
     lightning.module,
     settings.module,
     sounds.module,
+    boxes.module,
+    scenes.module,
     commandlines.module,
     clicks.module,
     omega.module,

@@ -12,7 +12,9 @@ from metalens.worker.load.walking import nodes
 _TRAINING = re.compile(r"epoch|loader|dataset|batches|tqdm|trange|num_iter|n_iter|max_steps|max_iters", re.IGNORECASE)
 _BUILTINS = frozenset(dir(builtins)) | {"self", "cls"}
 _STEPS = {"backward", "zero_grad", "step"}
-_MACHINE = re.compile(r"cuda\.is_available|cuda\.device_count|is_gpu|has_gpu|gpu_count|nccl.*is_available")
+_MACHINE = re.compile(
+    r"cuda\.is_available|cuda\.device_count|is_gpu|has_gpu|gpu_count|nccl.*is_available|exists\(|is_?file\(|is_?dir\("
+)
 _EXITS = {"sys.exit", "exit", "quit", "os._exit"}
 
 _OUTPUT = frozenset("print pprint mkdir makedirs info debug warning warn write writelines flush".split())
@@ -69,18 +71,18 @@ def leaving_of(body: list[ast.stmt]) -> str:
 
 
 def asks_for_machine(test: ast.expr) -> bool:
-    """Whether a condition is about what the machine has, which another machine would answer in another way."""
+    """Whether a condition is about what the machine has, which the user's own would answer in another way."""
     return _MACHINE.search(ast.unparse(test)) is not None
 
 
 def is_output(statement: ast.stmt) -> bool:
-    """Whether a statement does nothing but tell people something, or make a place for that."""
+    """Whether a statement does nothing but tell people something, make a place for that, or compare values."""
     call = statement.value if isinstance(statement, ast.Expr) else None
     if not isinstance(call, ast.Call):
         return False
     function = call.func
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-    return name in _OUTPUT
+    return name in _OUTPUT or name.startswith("assert")
 
 
 def looks_like_module(node: ast.ClassDef) -> bool:
