@@ -29,6 +29,8 @@ from metalens.worker.trace.world import world
 
 # A rehearsal may take this share of the run's time; what is left is for the classes that it did not explain.
 _SHARE = 0.6
+# One program of a page may take this share of what is left for the page.
+_SLOW = 0.25
 _MOST_DEPTH = 3000
 
 
@@ -86,14 +88,21 @@ def perform(run: Run) -> Report:
             explained = index and not caller.needed and _all_explained(run, observer, in_any_way=caller.assumed)
             if share <= 0 or explained:
                 continue
-            with deadline(share):
-                try:
-                    stage.rehearse(caller, lambda: _all_explained(run, observer))
-                except (OutOfTime, Limit):
-                    stage.problems[caller.file] = f"the rehearsal of {caller.file} took too long and was cut short"
-                except BaseException as error:  # noqa: BLE001 - whatever ends the user's script ends it alone
-                    stage.problems[caller.file] = f"its code ended with {type(error).__name__}"
-            mode.settle()
+            end = time.process_time() + share
+            programs = stage.programs_of(caller)
+            for at, tree in enumerate(programs):
+                left = end - time.process_time()
+                if left <= 0 or (at and _all_explained(run, observer)):
+                    break
+                # Of many programs in one page a slow one leaves time for those behind it.
+                with deadline(max(left / (len(programs) - at), left * _SLOW)):
+                    try:
+                        stage.rehearse(caller, tree)
+                    except (OutOfTime, Limit):
+                        stage.problems[caller.file] = f"the rehearsal of {caller.file} took too long and was cut short"
+                    except BaseException as error:  # noqa: BLE001 - whatever ends the user's script ends it alone
+                        stage.problems[caller.file] = f"its code ended with {type(error).__name__}"
+                mode.settle()
         with contextlib.suppress(OutOfTime, Limit), deadline(run.timeout * 0.2):
             run_alike(observer)
         mode.settle()

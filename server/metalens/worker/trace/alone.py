@@ -29,9 +29,10 @@ class Alone:
 def build_alone(cls: type, observer: Observer) -> Optional[Alone]:
     """Build a class with its defaults; None when that worked (the observer has seen it)."""
     try:
-        parameters = [part for part in inspect.signature(cls).parameters.values() if part.kind not in (2, 4)]
+        every = list(inspect.signature(cls).parameters.values())
     except (TypeError, ValueError):
         return Alone("its constructor has no readable signature")
+    parameters = [part for part in every if part.kind not in (2, 4)]
     required = [part.name for part in parameters if part.default is part.empty]
     if required:
         return None if _invent(cls, observer) else Alone(f"needs {', '.join(required)}")
@@ -42,9 +43,11 @@ def build_alone(cls: type, observer: Observer) -> Optional[Alone]:
     except (UnknownError, Limit) as error:
         return Alone(str(error))
     except Exception as error:  # noqa: BLE001 - the user's constructor may raise anything
-        if not parameters:
+        if not every:
             observer.tracer.on_failure(error)
             return Alone(f"{type(error).__name__}: {error}"[:200], failed=True)
+        if not parameters:
+            return Alone(f"it takes any arguments, and needs some ({type(error).__name__}: {error})"[:200])
         return Alone(f"its defaults alone do not build it ({type(error).__name__}: {error})"[:200])
     finally:
         observer.build_source, observer.assumed = "call site", False

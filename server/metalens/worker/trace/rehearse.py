@@ -49,26 +49,29 @@ class Stage:
         sys.meta_path.insert(0, ReadersFinder())
         sys.meta_path.append(self.missing)
 
-    def rehearse(self, caller: Caller, enough: Callable[[], bool]) -> None:
-        """Run a file (a script, the fences of a page, the cells of a notebook), then its functions nobody called.
+    def programs_of(self, caller: Caller) -> list[ast.Module]:
+        """The programs of a file: a script, the fences of a page, the cells of a notebook.
 
-        Of several programs in one page those without a wanted name are left out, and all once there is `enough`.
+        Of several programs in one page those without a wanted name are left out.
         """
         file, names = caller.file, set(caller.names)
         try:
             trees = list(programs(file, self.sources.text(file)))
         except (OSError, SyntaxError, UnicodeDecodeError, ValueError, RecursionError) as error:
             self.problems[file] = _why_unreadable(error)
-            return
+            return []
         self._mended = f"{os.path.basename(file)} was run with a choice that it leaves open" if caller.assumed else ""
         self._forget_modules()
-        for tree in trees:
-            if len(trees) > 1 and ((names and names.isdisjoint(identifiers(tree))) or enough()):
-                continue
-            module = self._main(file, caller.argv)
-            slice_script(tree, self.local)
-            self._execute(tree, file, module.__dict__)
-            self._call_functions(module, file)
+        if len(trees) > 1 and names:
+            trees = [tree for tree in trees if not names.isdisjoint(identifiers(tree))]
+        return trees
+
+    def rehearse(self, caller: Caller, tree: ast.Module) -> None:
+        """Run one program of a caller, then its functions that nobody called."""
+        module = self._main(caller.file, caller.argv)
+        slice_script(tree, self.local)
+        self._execute(tree, caller.file, module.__dict__)
+        self._call_functions(module, caller.file)
 
     def _main(self, file: str, argv: tuple[str, ...]) -> types.ModuleType:
         """A new `__main__` for a file."""
