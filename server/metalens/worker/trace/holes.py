@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import argparse
+import copy
+import dataclasses
 import inspect
+import types
 from typing import Any, Optional
 
 from metalens.worker.load.unknown import Unknown, contains_unknown
@@ -26,3 +30,31 @@ def filled(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional
         default = parameter.default
         bound.arguments[name] = value_of(parameter, 0) if default in (parameter.empty, None) else default
     return None if contains_unknown((bound.args, bound.kwargs)) else (bound.args, bound.kwargs)
+
+
+def completed(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Arguments]:
+    """The arguments with copies of those configurations that hold something unknown; None if none does."""
+    given = [*args, *kwargs.values()]
+    made = [_complete(value) for value in given]
+    if all(one is other for one, other in zip(given, made)):
+        return None
+    return tuple(made[: len(args)]), dict(zip(kwargs, made[len(args) :]))
+
+
+def _complete(value: Any) -> Any:
+    is_dict = isinstance(value, dict)
+    plain = isinstance(value, (argparse.Namespace, types.SimpleNamespace)) or dataclasses.is_dataclass(value)
+    if not is_dict and (not plain or isinstance(value, type)):
+        return value
+    items = value if is_dict else vars(value)
+    holes = [name for name, item in items.items() if isinstance(item, Unknown) and str(name).isidentifier()]
+    if not holes:
+        return value
+    made = copy.copy(value)
+    for name in holes:
+        item = value_of(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY), 0)
+        if is_dict:
+            made[name] = item
+        else:
+            object.__setattr__(made, name, item)
+    return made

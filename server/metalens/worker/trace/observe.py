@@ -6,7 +6,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
 import torch
@@ -15,7 +15,7 @@ from torch.nn import Module
 from metalens.protocol.values import Location
 from metalens.worker.load.unknown import UnknownBase, UnknownError, contains_unknown
 from metalens.worker.trace.facts import Built, ModuleCall, Origin
-from metalens.worker.trace.holes import Arguments, filled
+from metalens.worker.trace.holes import Arguments, completed, filled
 from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.recover import NOTHING
 from metalens.worker.trace.tracer import Tracer
@@ -149,7 +149,15 @@ class Observer:
             if seen is not None:
                 observer.building.append(seen)
             try:
-                constructor(module, *args, **kwargs)
+                try:
+                    constructor(module, *args, **kwargs)
+                except UnknownError:
+                    alone = outermost and holes is None and observer.tracer.strict == 1
+                    holes = completed(args, kwargs) if alone else None
+                    if holes is None or seen is None:
+                        raise
+                    observer.assume(seen, holes)
+                    constructor(module, *holes[0], **holes[1])
             except BaseException as error:
                 ended = _limited(error)
                 if holes is not None and isinstance(error, Exception):
@@ -168,6 +176,13 @@ class Observer:
                 seen.done = True
 
         cls.__init__ = init  # type: ignore[misc]
+
+    def assume(self, seen: Seen, known: Arguments) -> None:
+        """A class is built once more with arguments of which a part is made up."""
+        self.tracer.mended = self.tracer.mended or f"an argument of {seen.built.cls.__name__} is not known"
+        seen.built = replace(seen.built, args=known[0], kwargs=known[1])
+        seen.assumed, seen.source, seen.mended = True, "invented", self.tracer.mended
+        self.tracer.facts.built[id(seen.built.module)] = seen.built
 
     # ------------------------------------------------------------ calling
 

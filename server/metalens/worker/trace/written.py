@@ -22,6 +22,9 @@ _WIDTH = re.compile(
     r"dim|embed|hidden|feat|channel|state|model|width|size$|^(c|d|e|f|cin|c_in|in_c|in_channels)$", re.I
 )
 _CHANNELS = re.compile(r"^(c|ch|channels?|c_?in|in_channels|num_channels)$", re.IGNORECASE)
+_STARTS = re.compile(
+    r"\s*(?:inputs?|shape|size)?\s*(?:shape|size)?\s*[:=]?\s*(?:[\[(]|[a-z]\w*\s+[x×]\s)", re.IGNORECASE
+)
 _INTEGERS = re.compile(r"LongTensor|IntTensor|\bint64\b|\blong\b|token ids?|\bindices\b|\bInt\[", re.IGNORECASE)
 _SAYS_SHAPE = re.compile(r"shape|size|dim|tensor|input", re.IGNORECASE)
 _LENGTH, _EDGE = 16, 64
@@ -39,14 +42,14 @@ def written_shapes(forward: Any, names: Sequence[str]) -> Written:
         return {}
     found: dict[str, tuple[tuple[str, ...], str]] = {}
     docs = [part for part in (ast.get_docstring(function), ast.get_docstring(cls) if cls else None) if part]
-    lines = text.split("\n")[function.lineno - 1 : function.body[-1].end_lineno]
-    comments = [line.partition("#") for line in lines]
+    lines = text.split("\n")[function.lineno - 1 : _first_of(function).lineno - 1]
+    head = [line.partition("#") for line in lines]
     for name in names:
         said = [
             *_annotations(function, name),
-            *(after for before, mark, after in comments[: _head(function)] if mark and _ends_with(before, name)),
+            *(after for before, mark, after in head if mark and _ends_with(before, name)),
             *(line for doc in docs for line in _about(name, doc.split("\n"))),
-            *(rest for _, mark, after in comments if mark for rest in _of_name(after, name)),
+            *(rest for _, mark, after in head if mark for rest in _of_name(after, name)),
         ]
         for line in said:
             words = words_of(line)
@@ -54,11 +57,11 @@ def written_shapes(forward: Any, names: Sequence[str]) -> Written:
                 found[name] = words, line
                 break
     if names and names[0] not in found:
-        # `# B x C x H x W` in the first line of a function speaks of its first input, as does `- Input: (N, C, L)`.
-        first = [after for before, mark, after in comments[1 : _head(function) + 2] if mark and not before.strip()][:1]
-        for line in (*first, *(line for doc in docs for line in _about("Input", doc.split("\n")))):
+        # `# B x C x H x W` above the first statement speaks of the first input, as does `- Input: (N, C, L)`.
+        above = [after for before, mark, after in head[1:] if mark and not before.strip() and _STARTS.match(after)]
+        for line in (*above, *(line for doc in docs for line in _about("Input", doc.split("\n")))):
             words = words_of(line)
-            if words and (line in first) <= bool(re.match(r"\s*\W", line) or _CROSSED.match(line.strip())):
+            if words:
                 found[names[0]] = words, line
                 break
     return found
@@ -126,9 +129,10 @@ def _of_name(comment: str, name: str) -> Iterator[str]:
         yield match.group(1) or match.group(2)
 
 
-def _head(function: Any) -> int:
-    """How many lines the signature takes."""
-    return int(function.body[0].lineno - function.lineno) or 1
+def _first_of(function: Any) -> ast.stmt:
+    """The first statement after the docstring: what is written before it speaks of what comes in."""
+    body: list[ast.stmt] = function.body
+    return body[1] if len(body) > 1 and ast.get_docstring(function) is not None else body[0]
 
 
 def _annotations(function: Any, name: str) -> Iterator[str]:
