@@ -9,6 +9,9 @@ import os
 import sys
 from typing import Any
 
+from metalens.worker.trace import listed
+from metalens.worker.trace.listed import made
+
 _REAL_OPEN, _REAL_GLOB, _REAL_LISTDIR = builtins.open, glob.glob, os.listdir
 _WRITING = frozenset("wax+")
 
@@ -17,6 +20,7 @@ def patches() -> list[tuple[Any, str, Any]]:
     """Stand-ins for the functions that make, remove and list files. The locked room refuses the real ones."""
     changing = "mkdir makedirs remove unlink rmdir removedirs rename replace chmod symlink link utime"
     found: list[tuple[Any, str, Any]] = [(os, name, _nothing) for name in changing.split() if hasattr(os, name)]
+    found += listed.patches()
     found += [(builtins, "open", _open), (io, "open", _open), (os, "listdir", _listdir), (glob, "glob", _glob)]
     return found
 
@@ -44,13 +48,16 @@ def _glob(pattern: Any, *args: Any, **kwargs: Any) -> list[str]:
     if found or not isinstance(pattern, str) or "*" not in pattern:
         return found
     plain = pattern.replace("**/", "")
-    return [plain.replace("*.*", name).replace("*", name.partition(".")[0]) for name in _names()]
+    if plain.endswith(".*") and plain.count("*") == 1:
+        return made([f"{plain[:-1]}jpg"])  # one file, whose format is left open
+    return made(plain.replace("*.*", name).replace("*", name.partition(".")[0]) for name in _names())
 
 
 def _listdir(path: Any = ".") -> list[str]:
     try:
         return _REAL_LISTDIR(path)
     except FileNotFoundError:
+        made(os.path.join(str(path), name) for name in _names())
         return _names()
 
 
