@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import re
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ _NAMED: tuple[tuple[str, Any], ...] = (
     (r"(class|label)", 10),
     (r"vocab|num_embeddings|n_token|ntoken|num_tokens|dict", 100),
     (
-        r"(seq|pred|label|max|ctx|context|block|input|src|tgt|text|token)\w*_?(len|length|size)|n_ctx|seq_len|max_len",
+        r"(seq|pred|label|max|ctx|context|block|input|src|tgt|text|token)\w*_?(len|length|size)|ctx$|seq_len|max_len",
         32,
     ),
     (r"dim_head|head_dim|d_head|d_k|d_v|dim_key|dim_value|d_kv", 16),
@@ -81,6 +82,8 @@ def inventions(cls: type) -> Iterator[dict[str, Any]]:
 
 def value_of(parameter: inspect.Parameter, variant: int) -> Any:
     """Something that a parameter may be given, by its name and annotation; variants are other guesses."""
+    if isinstance(parameter.annotation, type) and dataclasses.is_dataclass(parameter.annotation):
+        return _record(parameter.annotation, variant)
     name, annotation = parameter.name, str(parameter.annotation)
     if _CONFIG.match(name) and not re.search(r"\b(int|float|bool)\b", annotation):
         return MadeUp(variant)
@@ -96,6 +99,19 @@ def value_of(parameter: inspect.Parameter, variant: int) -> Any:
     if "int" in annotation and isinstance(value, float):
         return 1
     return value
+
+
+def _record(cls: Any, variant: int) -> Any:
+    """A dataclass with its own defaults, and made-up values for the other fields."""
+    none = dataclasses.MISSING
+    fields = [part for part in dataclasses.fields(cls) if part.init and part.default is part.default_factory is none]
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    try:
+        return cls(**{
+            part.name: value_of(inspect.Parameter(part.name, keyword, annotation=part.type), variant) for part in fields
+        })  # fmt: skip
+    except Exception:  # noqa: BLE001 - the user's class need not like made-up values
+        return MadeUp(variant)
 
 
 def _by_name(name: str, variant: int) -> Any:
