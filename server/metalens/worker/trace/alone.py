@@ -36,7 +36,8 @@ def build_alone(cls: type, observer: Observer) -> Optional[Alone]:
     required = [part.name for part in parameters if part.default is part.empty]
     if required:
         return None if _invent(cls, observer) else Alone(f"needs {', '.join(required)}")
-    observer.build_source, observer.assumed = "default", has_placeholders(cls)
+    takes_any = len(every) != len(parameters)
+    observer.build_source, observer.assumed = "default", takes_any or has_placeholders(cls)
     observer.tracer.mended = ""
     try:
         cls()
