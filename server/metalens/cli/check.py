@@ -19,6 +19,7 @@ from metalens.engine.engine import Engine
 from metalens.engine.mending import Mended, mend
 from metalens.engine.result import Result
 from metalens.features.heard import at_levels, heard
+from metalens.protocol.messages import Finding
 from metalens.workspace.documents import Unreadable, Workspace
 from metalens.workspace.project import read_project
 from metalens.workspace.writing import Original, read_original
@@ -51,7 +52,7 @@ def check(options: CheckOptions) -> int:
     mended = asyncio.run(desk.work(files)) if files else Mended(())
     if options.fix:
         faults.texts.extend(write_files(mended, desk.originals))
-    outcome = collect(mended.results, at_levels(desk.project.complaints, desk.levels))
+    outcome = collect(mended.results, desk.complaints(mended.results))
     analysed = {result.file: result.text for result in mended.results}
 
     def text_of(file: str) -> str:
@@ -105,6 +106,11 @@ class _Desk:
         if len(files) == 1:
             return (await engine.check(files[0]),)
         return await engine.check_all(files, lambda text: self._progress.show(f"checking {text}"))
+
+    def complaints(self, results: Sequence[Result]) -> tuple[Finding, ...]:
+        """What is wrong with the settings, each once."""
+        told = [*self.project.complaints, *(finding for result in results for finding in result.settings)]
+        return at_levels(dict.fromkeys(told), self.levels)
 
     def _lay(self, texts: Mapping[str, str]) -> None:
         """These texts, and no others, lie over the disk."""

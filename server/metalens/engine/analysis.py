@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from metalens.engine.lines import shift_between
 from metalens.engine.rescue import rescue
-from metalens.engine.result import Model, Result, context_rank, merge
+from metalens.engine.result import Model, Rank, Result, context_rank, merge
 from metalens.engine.verify import verify
 from metalens.plan.plan import Plan
 from metalens.protocol.messages import Context, Crash, Finding, Report, Run
@@ -20,8 +20,8 @@ Texts = Callable[[str], str]
 
 _Key = tuple[str, Location]
 
-_NO_EVIDENCE = (True, 99, 99, 99)
-_OWN_EVIDENCE = (False, 0, 0, 99)  # something was seen, the grade is clean, and forward ran to its end
+_NO_EVIDENCE = (True, True, 99, 99, 99)
+_OWN_EVIDENCE = (False, True, 0, 0, 99)  # something was seen, the grade is clean, and forward ran to its end
 
 
 @dataclass
@@ -162,7 +162,7 @@ class Analysis:
         return tuple(finding for finding in final.findings if _key(finding) not in found)
 
 
-def _rank(contexts: tuple[Context, ...]) -> tuple[bool, int, int, int]:
+def _rank(contexts: tuple[Context, ...]) -> Rank:
     """Of equally good evidence the newer is taken, which stands first where this is used."""
     return context_rank(contexts[0]) if contexts else _NO_EVIDENCE
 

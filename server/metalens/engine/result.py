@@ -12,10 +12,14 @@ from metalens.resolve.classes import ModuleClass
 
 MOST_VALUES = 4
 
+Rank = tuple[bool, bool, int, int, int]
+
 UNTOLD = -1
 """The line of a class that a run met without having been asked for it."""
 
-_BEST = (False, 0, 0, 0)
+_SETTINGS = ".toml"
+
+_BEST = (False, False, 0, 0, 0)
 _GRADES = ("clean", "mended", "borrowed")
 _STATUSES = ("traced", "instantiated", "failed", "skipped")
 _SOURCES = {"pin": 0, "call site": 1, "parent": 1, "default": 2, "annotation": 2, "probe": 3, "invented": 4}
@@ -42,7 +46,7 @@ class Result:
     """What is known of `file`; `text` is what was analysed, and all places are places in it.
 
     `problem` says calmly why classes without a context have none. `torch` is the version that was used. What is not
-    `complete` grows.
+    `complete` grows. `settings` are findings about the settings of the workspace, which stand in their own file.
     """
 
     file: str
@@ -54,6 +58,7 @@ class Result:
     problem: str = ""
     torch: str = ""
     complete: bool = True
+    settings: tuple[Finding, ...] = ()
 
 
 def merge(plan: Plan, text: str, version: int | None, reports: Sequence[Report | Crash], *, file: str = "") -> Result:
@@ -69,6 +74,7 @@ def merge(plan: Plan, text: str, version: int | None, reports: Sequence[Report |
         findings=_findings(file, answered),
         trace=_trace(file, answered),
         problem=plan.problem or _problem(file, reports),
+        settings=tuple(dict.fromkeys([*plan.complaints, *_about_settings(answered)])),
     )
 
 
@@ -82,12 +88,13 @@ def explained(model: Model) -> bool:
     return any(context.status != "skipped" for context in model.contexts)
 
 
-def context_rank(context: Context) -> tuple[bool, int, int, int]:
-    """The smaller, the better the evidence: something was seen at all, grade, status, source."""
+def context_rank(context: Context) -> Rank:
+    """The smaller, the better the evidence: something was seen at all, it was pinned, grade, status, source."""
     status = _STATUSES.index(context.status) if context.status in _STATUSES else len(_STATUSES)
     source = max(_source_rank(context.arguments), _source_rank(context.inputs))
     grade = _GRADES.index(context.grade) if context.grade in _GRADES else len(_GRADES)
-    return context.status == "skipped", grade, status, source
+    pinned = "pin" in (_source(context.arguments), _source(context.inputs))
+    return context.status == "skipped", not pinned, grade, status, source
 
 
 def _file_of(plan: Plan) -> str:
@@ -113,6 +120,10 @@ def _supersedes(other: Context, context: Context) -> bool:
         return False
     probed = context.inputs is not None and context.inputs.source == "probe"
     return context.status in ("instantiated", "skipped") or (probed and context_rank(other) < context_rank(context))
+
+
+def _source(evidence: Evidence | None) -> str:
+    return evidence.source if evidence else ""
 
 
 def _source_rank(evidence: Evidence | None) -> int:
@@ -146,7 +157,13 @@ def _findings(file: str, reports: Sequence[Report]) -> tuple[Finding, ...]:
     return tuple(sorted(kept.values(), key=lambda finding: _start(finding.location.range)))
 
 
-def _evidence_for(finding: Finding, report: Report) -> tuple[bool, int, int, int]:
+def _about_settings(reports: Sequence[Report]) -> Iterable[Finding]:
+    """Pins that cannot be followed, where they do not stand in a Python file."""
+    found = (finding for report in reports for finding in report.findings)
+    return (finding for finding in found if finding.location.file.endswith(_SETTINGS))
+
+
+def _evidence_for(finding: Finding, report: Report) -> Rank:
     return min((context_rank(c) for c in report.contexts if c.qualname == finding.model), default=_BEST)
 
 
@@ -164,8 +181,8 @@ def _trace(file: str, reports: Sequence[Report]) -> Trace | None:
     return Trace(file, tuple(sorted(merged, key=lambda expression: _start(expression.range))))
 
 
-def _report_rank(file: str, report: Report) -> tuple[bool, int, int, int]:
-    return min((context_rank(c) for c in report.contexts if c.file == file), default=(True, len(_GRADES), 0, 0))
+def _report_rank(file: str, report: Report) -> Rank:
+    return min((context_rank(c) for c in report.contexts if c.file == file), default=(True, True, len(_GRADES), 0, 0))
 
 
 def _problem(file: str, reports: Sequence[Report | Crash]) -> str:

@@ -10,7 +10,8 @@ from metalens.engine.result import Model, Result
 from metalens.features.source import read_source
 from metalens.protocol.messages import Edit, Finding, Fix
 from metalens.protocol.values import Location, Position, Range
-from metalens.resolve.directives import IGNORE, IGNORE_FILE, WORDS, Directive, directives
+from metalens.resolve.directives import ARGS, IGNORE, IGNORE_FILE, WORDS, Directive, directives, line_of
+from metalens.resolve.pins import loose_pins
 from metalens.resolve.statements import Statement, first_code_line, statement_at
 from metalens.workspace.rules import near, no_such_rule, pages
 from metalens.workspace.settings import OFF
@@ -65,13 +66,14 @@ class _File:
     def __init__(self, result: Result) -> None:
         self._result = result
         self._all = directives(result.text)
+        self._loose = loose_pins(result.text, [model.cls for model in result.models])
         self._first = first_code_line(result.text) if self._all else 0
         self._ignores = [
             _Ignore(item, item.word == IGNORE_FILE)
             for item in self._all
             if item.word in (IGNORE, IGNORE_FILE) and not item.malformed and not self._misplaced(item)
         ]
-        self._lines = {id(ignore): self._line_of(ignore.directive) for ignore in self._ignores}
+        self._lines = {id(ignore): line_of(ignore.directive, result.text) for ignore in self._ignores}
 
     def silences(self, finding: Finding) -> bool:
         """Whether a comment asks for this finding not to be shown."""
@@ -98,18 +100,14 @@ class _File:
     def _misplaced(self, item: Directive) -> bool:
         return item.word == IGNORE_FILE and item.line >= self._first
 
-    def _line_of(self, item: Directive) -> int:
-        """The line that a comment speaks of: its own, or the next one with code if it stands alone."""
-        if not item.alone:
-            return item.line
-        code = read_source(self._result.text).code
-        return next((line for line in range(item.line + 1, len(code)) if code[line].strip()), item.line)
-
     def _unreadable(self, item: Directive) -> Iterator[Finding]:
         if item.malformed:
             yield self._complaint(UNREADABLE, item, f"the brackets of {item.word} are not closed")
         elif self._misplaced(item):
             yield self._complaint(UNREADABLE, item, "ignore-file must stand above all code; here it ignores nothing")
+        elif item in self._loose:
+            beside = "a class" if item.word == ARGS else "a class or its forward"
+            yield self._complaint(UNREADABLE, item, f"{item.word} must stand beside or above {beside}")
         elif item.word not in WORDS:
             meant = difflib.get_close_matches(item.word, WORDS, 1, _ALIKE)
             if meant:  # anything else is prose

@@ -28,7 +28,7 @@ from metalens.lsp.convert import Converter, uri_of_path
 from metalens.lsp.fixing import FIX_ALL, TITLE, edits_of_all
 from metalens.lsp.status import Status
 from metalens.lsp.text import changed, from_client, range_from_client
-from metalens.protocol.messages import Edit
+from metalens.protocol.messages import Edit, Finding
 from metalens.protocol.values import Position
 from metalens.workspace.documents import Unreadable, Workspace
 from metalens.workspace.interpreters import Interpreter, NoInterpreter, choose_interpreter
@@ -58,7 +58,7 @@ class Session:
     interpreter: Interpreter | None = None
     _uris: dict[str, str] = field(default_factory=dict)
     _lenses: dict[str, tuple[Lens, ...]] = field(default_factory=dict)
-    _complained: bool = False
+    _complaints: tuple[Finding, ...] = ()
     _telling: asyncio.TimerHandle | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -226,6 +226,7 @@ class Session:
         converter = self._converter()
         found = [converter.diagnostic(result.text, problem) for problem in problems(result)]
         self.client.publish(self._uris[result.file], result.version, found)
+        self._complain_of_project()
         shown = lenses(result)
         if shown != self._lenses.get(result.file):
             self._lenses[result.file] = shown
@@ -269,13 +270,13 @@ class Session:
         """Show what is not understood in the settings of the workspace, where it stands."""
         if self.workspace is None:
             return
-        file = project_file(self.workspace)
-        complaints = at_levels(read_project(self.workspace).complaints, self._levels())
-        text, converter = self._text_or_nothing(file), self._converter()
-        found = [converter.diagnostic(text, problem(finding)) for finding in complaints]
-        if found or self._complained:
+        told = [*read_project(self.workspace).complaints, *(item for r in self.results.values() for item in r.settings)]
+        complaints = at_levels(dict.fromkeys(told), self._levels())
+        if complaints != self._complaints:
+            self._complaints, file = complaints, project_file(self.workspace)
+            text, converter = self._text_or_nothing(file), self._converter()
+            found = [converter.diagnostic(text, problem(finding)) for finding in complaints]
             self.client.publish(self._uri(file), None, found)
-        self._complained = bool(found)
 
     def _begin_engine(self, root: Path) -> None:
         self.workspace = self.workspace or Workspace(root)

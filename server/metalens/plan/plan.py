@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from metalens.protocol.messages import Caller, Run, Target
+from metalens.protocol.messages import Caller, Finding, Run, Target
 from metalens.resolve.callers import CallerFile, Kind, callers_in
 from metalens.resolve.classes import ModuleClass, classes_in
 from metalens.resolve.commands import CommandLines, Wanted, lines_of
 from metalens.resolve.imports import Imports, imports_of
 from metalens.resolve.index import View
+from metalens.resolve.pins import pins_of
 from metalens.workspace.documents import Unreadable, Workspace
+from metalens.workspace.project import project_file, read_project
 from metalens.workspace.settings import Settings
 
 _TELLING = (Kind.HOME, Kind.SCRIPT, Kind.TEST)
@@ -27,7 +29,7 @@ class Plan:
     one that crashes does not take the others along. Without anything of torch there are no runs. `key` changes with
     whatever the runs are known to depend on. `problem` is a calm sentence about a file that cannot be read. The first
     `telling` runs may find mistakes of their own; the others are of use only while a class is unexplained. The last
-    `sweeps` of them rehearse the same callers with further command lines.
+    `sweeps` of them rehearse the same callers with further command lines. `complaints` are about the settings.
     """
 
     classes: tuple[ModuleClass, ...]
@@ -36,6 +38,7 @@ class Plan:
     problem: str = ""
     telling: int = 1
     sweeps: int = 0
+    complaints: tuple[Finding, ...] = ()
 
 
 def plan_file(workspace: Workspace, settings: Settings, file: str) -> Plan:
@@ -56,6 +59,7 @@ def plan_file(workspace: Workspace, settings: Settings, file: str) -> Plan:
     named = [(), *(tuple(sorted(other.names)) for other in others)]
     targets = [wanted, *(_containing(view, other) for other in others)]
     overlay = workspace.overlay()
+    pinned = pins_of(view.root, file, workspace.text(file), classes, read_project(workspace))
 
     def run(found: Imports, callers: Iterable[Caller], alone: tuple[Target, ...]) -> Run:
         return Run(
@@ -80,9 +84,12 @@ def plan_file(workspace: Workspace, settings: Settings, file: str) -> Plan:
     runs = [run(*parts) for parts in zip(reached, begun, targets, strict=True)]
     further = [callers[count:] for callers, count in zip(rehearsed, first, strict=True)]
     sweeps = [run(found, callers, ()) for found, callers in zip(reached, further, strict=True) if callers]
+    # Inputs alone are for whatever model a caller builds.
+    inputs = tuple(pin for pin in pinned.pins if pin.arguments_at is None)
+    runs = [replace(runs[0], pins=pinned.pins), *(replace(each, pins=inputs) for each in runs[1:])]
     telling = 1 + sum(other.kind in _TELLING for other in others)
     key = _key(view, settings, reached, lines)
-    return Plan(classes, (*runs, *sweeps), key, telling=telling, sweeps=len(sweeps))
+    return Plan(classes, (*runs, *sweeps), key, telling=telling, sweeps=len(sweeps), complaints=pinned.complaints)
 
 
 def _command_lines(
@@ -116,6 +123,7 @@ def _key(view: View, settings: Settings, reached: Iterable[Imports], lines: Iter
     files = dict.fromkeys(file for imports in reached for file in imports.files)
     files.update((file, None) for each in lines for file in each.files)
     parts = [f"{file}={view.stamp(file)}" for file in files]
+    files[project_file(view.workspace)] = None
     return _digest([repr((settings.timeout, settings.memory)), repr([each.lines for each in lines]), *parts])
 
 

@@ -43,6 +43,22 @@ class Caller:
 
 
 @dataclass(frozen=True)
+class Pin:
+    """What the user says of a class, as source text: arguments of its constructor, inputs of its `forward`.
+
+    What is not said has no place. `sizes` are the numbers of named dimensions.
+    """
+
+    file: str
+    qualname: str
+    arguments: str = ""
+    inputs: str = ""
+    arguments_at: Optional[Location] = None
+    inputs_at: Optional[Location] = None
+    sizes: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Run:
     """One job: rehearse `callers` in order, then build and run on its own each target that none of them explained.
 
@@ -50,7 +66,7 @@ class Run:
     path. `wanted` are the classes to explain: those of their files are reported, and pages are left as soon as all are
     explained; without any, every workspace class that is met is reported. `traces` names the files whose expressions
     are wanted. `timeout` is in seconds of processor time, so that a busy machine makes answers late but not fewer;
-    `memory` is in MiB.
+    `memory` is in MiB. `pins` are followed whatever callers do.
     """
 
     id: int
@@ -63,6 +79,7 @@ class Run:
     traces: tuple[str, ...] = ()
     timeout: float = 10.0
     memory: int = 2048
+    pins: tuple[Pin, ...] = ()
 
     @property
     def patience(self) -> float:

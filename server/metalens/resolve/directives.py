@@ -24,7 +24,8 @@ class Directive:
     """A comment for us. `word` is one of `WORDS`, or what stands in its place; `rest` is what follows it.
 
     `listed` are the names in brackets behind an ignore as they are written; `malformed` if the brackets do not close.
-    `place` is from the `#` to the word or the closing bracket, `end` the column where the remark behind it ends.
+    `place` begins at the `#`; that of an ignore ends with its word or the closing bracket, and `end` is the column
+    where the remark behind that ends.
     `alone`: nothing else stands on its line. `shared`: it is a `type: ignore`, which may speak to others too.
     """
 
@@ -71,13 +72,24 @@ def directives(text: str) -> tuple[Directive, ...]:
     return tuple(found)
 
 
+def line_of(item: Directive, text: str) -> int:
+    """The line that a comment speaks of: its own, or the next one with code if it stands alone."""
+    if not item.alone:
+        return item.line
+    lines = text.split("\n")
+    code = (line for line in range(item.line + 1, len(lines)) if lines[line].strip() and lines[line].lstrip()[0] != "#")
+    return next(code, item.line)
+
+
 def _in_comment(comment: str, line: int, column: int, before: str) -> list[Directive]:
     found = []
     alone = not before.strip()
     for match in _OURS.finditer(comment):
         rest = match["rest"].rstrip()
         brackets = _RULES.match(rest) if match["word"].startswith(IGNORE) else None
-        closes = match.start("rest") + brackets.end() if brackets else match.end("word")
+        closes = match.start("rest") + (brackets.end() if brackets else len(rest))
+        if match["word"].startswith(IGNORE) and not brackets:
+            closes = match.end("word")
         found.append(
             Directive(
                 word=match["word"],

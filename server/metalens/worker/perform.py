@@ -5,16 +5,17 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 
-from metalens.protocol.messages import Report, Run, Target
+from metalens.protocol.messages import Finding, Pin, Report, Run, Target
 from metalens.worker import judge
 from metalens.worker.judge.quiet import Watch
 from metalens.worker.judge.silent import suspicion
 from metalens.worker.load.sources import Sources
-from metalens.worker.trace import collect
+from metalens.worker.trace import collect, pinned
 from metalens.worker.trace.again import judge_failed
 from metalens.worker.trace.alone import Alone, build_alone, run_alike, run_alone
 from metalens.worker.trace.deadline import TOO_LONG, OutOfTime, deadline
@@ -32,6 +33,9 @@ _SHARE = 0.6
 # One program of a page may take this share of what is left for the page.
 _SLOW = 0.25
 _MOST_DEPTH = 3000
+
+# And following one pin this one.
+_PINNED = 0.2
 
 
 def warm() -> None:
@@ -79,10 +83,19 @@ def perform(run: Run) -> Report:
         failures.append(failure)
         return True
 
+    wrong: list[Finding] = []
+
+    def follow(pins: Iterable[Pin]) -> None:
+        for pin in pins:
+            with contextlib.suppress(OutOfTime, Limit), deadline(run.timeout * _PINNED):
+                wrong.extend(pinned.follow(pin, stage, observer))
+            mode.settle()
+
     tracer.on_failure = failed
     tracer.recovery.confirm = confirmed
     with torch.no_grad(), Following(tracer, suspicion, watch.saw) as mode, world(), observer:
         stage = Stage(run.root, run.import_paths, sources, tracer)
+        follow(pin for pin in run.pins if pin.arguments_at is not None)
         for index, caller in enumerate(run.callers):
             share = _share(run, index, time.process_time() - began)
             explained = index and not caller.needed and _all_explained(run, observer, in_any_way=caller.assumed)
@@ -106,6 +119,7 @@ def perform(run: Run) -> Report:
         with contextlib.suppress(OutOfTime, Limit), deadline(run.timeout * 0.2):
             run_alike(observer)
         mode.settle()
+        follow(pin for pin in run.pins if pin.arguments_at is None)
         for target in _left(run, observer):
             left = run.timeout * 0.9 - (time.process_time() - began)
             if left <= 0:
@@ -122,7 +136,7 @@ def perform(run: Run) -> Report:
             mode.settle()
         mode.settle()
     tracer.name_modules()
-    findings = (*judge.findings_of(failures, tracer.facts), *watch.findings())
+    findings = (*judge.findings_of(failures, tracer.facts), *watch.findings(), *wrong)
     return Report(
         id=run.id,
         contexts=collect.contexts(observer, (*run.targets, *run.wanted), alone, probed),

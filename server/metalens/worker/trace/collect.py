@@ -66,8 +66,9 @@ def _worth(seen: Seen) -> tuple[bool, ...]:
     return not seen.returned, seen.assumed, seen.call_source == "probe", weak, not seen.done
 
 
-def _rank(context: Context) -> tuple[int, int]:
-    return _STATUS.index(context.status), _GRADES.index(context.grade)
+def _rank(context: Context) -> tuple[bool, int, int]:
+    pinned = any(item is not None and item.source == "pin" for item in (context.arguments, context.inputs))
+    return not pinned, _STATUS.index(context.status), _GRADES.index(context.grade)
 
 
 def _context(seen: Seen, observer: Observer, line: int, probed: dict[int, str]) -> Context:

@@ -11,7 +11,7 @@ from metalens.protocol.messages import Parameter
 from metalens.protocol.values import Value
 from metalens.worker.trace.hybrid import is_lazy
 
-_DTYPES = {
+_NAMES = {
     torch.float32: "f32",
     torch.float64: "f64",
     torch.float16: "f16",
@@ -25,6 +25,7 @@ _DTYPES = {
     torch.complex64: "c64",
     torch.complex128: "c128",
 }
+DTYPES = {"bool": torch.bool, **{name: dtype for dtype, name in _NAMES.items() if dtype is not torch.bool}}
 _MOST_ITEMS = 8
 
 
@@ -32,7 +33,7 @@ def dtype_name(dtype: torch.dtype) -> str:
     """PyTorch's own short spelling (`f32`), `bool` for booleans."""
     if dtype is torch.bool:
         return "bool"
-    return _DTYPES.get(dtype, str(dtype).replace("torch.", ""))
+    return _NAMES.get(dtype, str(dtype).replace("torch.", ""))
 
 
 def value_of(item: Any, depth: int = 3) -> Value:

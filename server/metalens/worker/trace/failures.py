@@ -47,18 +47,22 @@ def failure_of(error: BaseException, tracer: Tracer, observer: Observer) -> Opti
         model=type(root.module).__qualname__ if root else _class_in(frames),
         fixed=tracer.fixed,
         arguments=arguments_evidence(seen) if seen else None,
-        inputs=inputs_evidence(root, "probe" if tracer.fixed else "call site") if root else None,
+        inputs=inputs_evidence(root, "probe" if tracer.fixed else _call_source(seen)) if root else None,
         leaked=tracer.recovery.leaked_before(error),
         names=dict(own[0].f_locals),
         read=tuple(part for frame in own for part in tracer.facts.read.get(frame.f_code, ())),
     )
 
 
+def _call_source(seen: Any) -> str:
+    return "pin" if seen is not None and seen.call_source == "pin" else "call site"
+
+
 def arguments_evidence(seen: Any) -> Evidence:
     """What a module was built with, and where that stands."""
     built = seen.built
     text = describe.call_text(type(built.module).__name__, built.args, built.kwargs)
-    return Evidence(text, seen.source, built.location if seen.source in ("call site", "parent") else None)
+    return Evidence(text, seen.source, built.location if seen.source in ("call site", "parent", "pin") else None)
 
 
 def inputs_evidence(call: ModuleCall, source: str) -> Evidence:

@@ -60,7 +60,10 @@ class Calls:
 
 @dataclass
 class Observer:
-    """What was built and called in a run. Use as a context manager around user code."""
+    """What was built and called in a run. Use as a context manager around user code.
+
+    `place` is where a construction or call is written down that no code of the user's makes.
+    """
 
     tracer: Tracer
     is_workspace: Callable[[str], bool]
@@ -70,6 +73,7 @@ class Observer:
     call_source: str = "call site"
     build_source: str = "call site"
     assumed: bool = False
+    place: Optional[Location] = None
     building: list[Seen] = field(default_factory=list)
     holes: dict[int, Arguments] = field(default_factory=dict)
 
@@ -113,7 +117,7 @@ class Observer:
             tracer.mended = tracer.mended or f"an argument of {cls.__name__} is not known"
         if issubclass(cls, UnknownBase):
             raise UnknownError(f"a base class of {cls.__name__} is not installed")
-        built = Built(module, cls, args, kwargs, tracer.location())
+        built = Built(module, cls, args, kwargs, tracer.location() or self.place)
         tracer.facts.built[id(module)] = built
         tracer.facts.alive.append(module)
         file = class_file(cls)  # type: ignore[arg-type]
@@ -192,7 +196,7 @@ class Observer:
         if contains_unknown((args, kwargs), 1):
             raise UnknownError(f"an input of {type(module).__name__} is not known")
         seen = self.by_id.get(id(module))
-        record = ModuleCall(module, args, kwargs, tracer.location())
+        record = ModuleCall(module, args, kwargs, tracer.location() or self.place)
         first = seen is not None and not seen.returned
         if seen is not None and first:
             seen.called, seen.done = record, True

@@ -9,7 +9,7 @@ import random
 import sys
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Optional
 
 import torch
 
@@ -99,12 +99,20 @@ class Stage:
 
     def class_named(self, file: str, qualname: str) -> Any:
         """The class of that name in a file that was rehearsed or imported; None if running the file did not make it."""
+        module = self._module_with(file, qualname)
+        return _lookup(module, qualname) if module is not None else None
+
+    def namespace_of(self, file: str, qualname: str) -> dict[str, Any]:
+        """The names beside a class; none where running its file did not make it."""
+        module = self._module_with(file, qualname)
+        return vars(module) if module is not None else {}
+
+    def _module_with(self, file: str, qualname: str) -> Optional[types.ModuleType]:
         real = os.path.realpath(file)
         for module in [*self.rehearsed, *sys.modules.values()]:
-            if os.path.realpath(getattr(module, "__file__", None) or "/") == real:
-                found = _lookup(module, qualname)
-                if isinstance(found, type):
-                    return found
+            here = os.path.realpath(getattr(module, "__file__", None) or "/") == real
+            if here and isinstance(_lookup(module, qualname), type):
+                return module
         return None
 
     # ------------------------------------------------------------ inside
