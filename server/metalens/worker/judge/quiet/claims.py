@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -100,6 +101,15 @@ def wrong_places(claim: Claim, sizes: Mapping[str, int]) -> tuple[int, ...]:
     return tuple(i for i, (word, size) in pairs if i and meaning(word, sizes) not in (None, size))
 
 
+def is_mixed_up(claim: Claim, sizes: Mapping[str, int]) -> bool:
+    """Whether the wrong words would be right in another order: names are used loosely, but not swapped on purpose."""
+    wrong = wrong_places(claim, sizes)
+    shape = claim.shape or ()
+    return sorted(shape[place] for place in wrong) == sorted(
+        size for place in wrong if (size := meaning(claim.words[place], sizes)) is not None
+    )
+
+
 def speaks_of_input(claim: Claim, facts: Facts) -> bool:
     """Whether a claim is true of what the operation was given: some write what goes in."""
     for tensor in claim.tensors:
@@ -113,14 +123,20 @@ def speaks_of_input(claim: Claim, facts: Facts) -> bool:
     return False
 
 
-def is_set_by_layer(facts: Facts, tensor: Any, dim: int) -> bool:
-    """Whether a number in a layer's constructor call decides this size, whatever the input is."""
+def decided_by(facts: Facts, tensor: Any, dim: int, cls: ast.ClassDef) -> str:
+    """Who decides a size: a `number` in a layer's constructor call in the class, an `argument`, or the `input`."""
     lineage = lineage_of(facts, tensor, dim)
     if lineage.layer is None or lineage.arithmetic:
-        return False
+        return "input"
+    built = facts.built_of(lineage.layer)
+    if built is None or built.location is None:
+        return "argument"
+    if not cls.lineno - 1 <= built.location.range.start.line < (cls.end_lineno or cls.lineno):
+        return "argument"  # who replaced a layer from outside did not mean the comments
     names = ("out_features", "out_channels", "embedding_dim", "hidden_size", "embed_dim")
     slots = (slot_of(facts, lineage.layer, name) for name in names if hasattr(lineage.layer, name))
-    return any(slot is not None and slot.node is not None and literal(slot.node) is not None for slot in slots)
+    written = any(slot is not None and slot.node is not None and literal(slot.node) is not None for slot in slots)
+    return "number" if written else "argument"
 
 
 def rewritten(claim: Claim, sizes: Mapping[str, int], kept: int = 0) -> tuple[str, ...]:

@@ -24,7 +24,8 @@ from metalens.worker.judge.quiet.claims import (
     Seen,
     agreed,
     clean_classes,
-    is_set_by_layer,
+    decided_by,
+    is_mixed_up,
     rewritten,
     speaks_of_input,
     wrong_places,
@@ -57,7 +58,7 @@ def stale(tracer: Tracer, observer: Observer) -> Iterator[Finding]:
             if isinstance(cls, ast.ClassDef) and cls.name in names:
                 for function in cls.body:
                     if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
-                        yield from _of_function(function, cls.name, source, seen, comments, facts)
+                        yield from _of_function(function, cls, source, seen, comments, facts)
 
 
 def _comments(source: Source) -> dict[int, tuple[int, str]]:
@@ -75,18 +76,23 @@ def _comments(source: Source) -> dict[int, tuple[int, str]]:
 
 
 def _of_function(
-    function: Function, cls: str, source: Source, seen: Seen, comments: dict[int, tuple[int, str]], facts: Facts
+    function: Function,
+    cls: ast.ClassDef,
+    source: Source,
+    seen: Seen,
+    comments: dict[int, tuple[int, str]],
+    facts: Facts,
 ) -> Iterator[Finding]:
     claims = [claim for statement in _statements(function) if (claim := _claim(statement, source, seen, comments))]
     known = _sizes(function, source, seen)
     sizes = agreed(claims, known)
     for claim in claims:
-        severity = _verdict(claim, claims, known, facts)
+        severity = _verdict(claim, claims, known, facts, cls)
         if severity and not speaks_of_input(claim, facts):
-            yield _told(claim, cls, source, sizes, severity)
+            yield _told(claim, cls.name, source, sizes, severity)
 
 
-def _verdict(claim: Claim, claims: Sequence[Claim], known: dict[str, int], facts: Facts) -> str:
+def _verdict(claim: Claim, claims: Sequence[Claim], known: dict[str, int], facts: Facts, cls: ast.ClassDef) -> str:
     """How sure it is that a claim is not true; "" where it may be."""
     others = [other for other in claims if other is not claim]
     if not claim.fits_in_rank:
@@ -98,20 +104,23 @@ def _verdict(claim: Claim, claims: Sequence[Claim], known: dict[str, int], facts
     wrong = wrong_places(claim, known)
     if not wrong:
         return ""
-    if any(not claim.words[place].isdigit() or is_set_by_layer(facts, claim.tensors[0], place) for place in wrong):
-        return "warning"
-    numbers = [other for other in others if _is_of_input(other, facts)]
+    if not all(claim.words[place].isdigit() for place in wrong):
+        return "warning" if is_mixed_up(claim, known) else ""
+    deciders = {decided_by(facts, claim.tensors[0], place, cls) for place in wrong}
+    if "input" not in deciders or "number" in deciders:
+        return "warning" if "number" in deciders else ""
+    numbers = [other for other in others if _is_of_input(other, facts, cls)]
     if not numbers:
         return "information"
     return "warning" if any(not wrong_places(other, known) for other in numbers) else ""
 
 
-def _is_of_input(claim: Claim, facts: Facts) -> bool:
+def _is_of_input(claim: Claim, facts: Facts, cls: ast.ClassDef) -> bool:
     """Whether a claim has a number that hangs on the input."""
     if claim.shape is None or not claim.fits_in_rank:
         return False
     places = [place for place, word in enumerate(claim.words) if place and word.isdigit()]
-    return any(not is_set_by_layer(facts, claim.tensors[0], place) for place in places)
+    return any(decided_by(facts, claim.tensors[0], place, cls) == "input" for place in places)
 
 
 def _told(claim: Claim, cls: str, source: Source, sizes: dict[str, int], severity: str) -> Finding:

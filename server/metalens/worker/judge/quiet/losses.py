@@ -10,7 +10,8 @@ from typing import Any, Optional
 import torch
 from torch import nn
 
-from metalens.protocol.messages import Fix
+from metalens.protocol.messages import Edit, Fix
+from metalens.protocol.values import Location, Range
 from metalens.worker.judge import words
 from metalens.worker.judge.case import Mistake, layer_word
 from metalens.worker.judge.quiet.scene import Call, Idea, Marks, Quiet, Scene, Tell
@@ -125,7 +126,7 @@ def twice(call: Call, marks: Marks) -> Optional[Tell]:
 
 
 def _plain(scene: Scene, known: Squashed) -> Iterator[Fix]:
-    """Leave the squashing out, or take its logarithm, where it stands as a call of its own."""
+    """Leave the squashing out, or take its logarithm, where it stands as a call or a layer of its own."""
     origin = scene.facts.origin_of(known.call.result)
     if origin is None:
         return
@@ -136,9 +137,31 @@ def _plain(scene: Scene, known: Squashed) -> Iterator[Fix]:
     given = _given(node)
     if scene.name == "nll_loss":
         yield from _logarithm(scene, source, node, origin.module)
+    elif origin.module is not None and not _calls(node, scene.facts.name_of(origin.module)):
+        yield from _without_element(scene, origin.module, known.by)
     elif given is not None:
         text = source.slice(source.range_of(given))
         yield fix(f"Leave out {known.by}", source.replace(node, text))
+
+
+def _calls(node: ast.Call, name: str) -> bool:
+    """Whether a call is one of the layer with this name itself, rather than of a container that it is part of."""
+    return isinstance(node.func, ast.Attribute) and node.func.attr == name.rsplit(".", 1)[-1]
+
+
+def _without_element(scene: Scene, layer: Any, by: str) -> Iterator[Fix]:
+    """Take a layer out of the nn.Sequential in whose call it is built after others."""
+    built = scene.facts.built_of(layer)
+    if built is None or built.location is None:
+        return
+    source = source_of(scene.facts, built.location.file)
+    call = source.call_at(built.location.range)
+    holder = source.parents.get(call) if call is not None else None
+    places = [i for i, part in enumerate(holder.args) if part is call] if isinstance(holder, ast.Call) else []
+    if isinstance(holder, ast.Call) and places and places[0]:
+        before = source.range_of(holder.args[places[0] - 1])
+        place = Range(before.end, built.location.range.end)
+        yield fix(f"Leave out {by}", Edit(Location(source.file, place), ""))
 
 
 def _given(node: ast.Call) -> Optional[ast.expr]:

@@ -54,11 +54,14 @@ class Watch:
         if not ideas or len(self._suspects) >= _MOST:
             return
         call = Call(name, args, kwargs, result, self._tracer.facts)
-        for idea in ideas:
-            tell = idea(call, self._marks)
-            suspect = self._failure(function, call) if tell is not None else None
-            if tell is not None and suspect is not None:
-                self._suspects.append((suspect, tell))
+        try:
+            for idea in ideas:
+                tell = idea(call, self._marks)
+                suspect = self._failure(function, call) if tell is not None else None
+                if tell is not None and suspect is not None:
+                    self._suspects.append((suspect, tell))
+        except Exception as error:  # noqa: BLE001 - tensors may be of the user's own classes; his run must go on
+            sys.stderr.write(f"metalens could not look at {name}: {error!r}\n")
 
     def findings(self) -> tuple[Finding, ...]:
         """One for each mistake and place, in the order in which they were met."""
