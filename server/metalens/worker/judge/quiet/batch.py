@@ -40,7 +40,8 @@ def over_batch(call: Call, marks: Marks) -> Optional[Tell]:
         if asked is None and x.dim() != 3:
             return None
         counted = known is not None and "nll_loss" in known.losses and x.dim() == 2  # which takes [B, C]
-        certain = counted or _is_returned(scene, x, result) or _is_image(scene.facts, x) or _is_score(scene, x)
+        answers = x.dim() == 2 and (_is_returned(scene, x, result) or _is_of_image(scene, x, result))
+        certain = counted or answers or _is_image(scene.facts, x) or _is_score(scene, x)
         return _told(scene, x, asked) if certain else None
 
     return tell
@@ -64,13 +65,31 @@ def _dim(call: Call, x: Any) -> Optional[int]:
 
 
 def _is_returned(scene: Scene, x: Any, result: Any) -> bool:
-    """Whether [B, C], C of a layer, is all that a model which was called with B items returns."""
-    if x.dim() != 2 or scene.output is not result or batch_of(scene) != int(x.shape[0]) or x.shape[1] < 2:
+    """Whether [B, C], C of a layer, is returned by a model that was called with B items and gives B of everything."""
+    if not any(part is result for part in _answers(scene, x)) or x.shape[1] < 2 or x.shape[0] == x.shape[1]:
         return False
-    if x.shape[0] == x.shape[1]:
-        return False
-    lineage = scene.lineage(x, 1)
-    return lineage.layer is not None and scene.lineage(x, 0).layer is None
+    return scene.lineage(x, 1).layer is not None and scene.lineage(x, 0).layer is None
+
+
+def _is_of_image(scene: Scene, x: Any, result: Any) -> bool:
+    """Whether [B, C] was made of a batch of images, and becomes part of an answer for each."""
+    made = any(torchkind.is_conv(origin.module) for _, origin in history(scene.facts, x) if origin is not None)
+    answers = _answers(scene, x)
+    return (
+        made
+        and x.shape[1] > 1
+        and any(part is result for answer in answers for part, _ in history(scene.facts, answer))
+    )
+
+
+def _answers(scene: Scene, x: Any) -> tuple[Any, ...]:
+    """The tensors that the model returns, if it was called with as many items as x has, and answers with as many."""
+    output = scene.output
+    parts = output if isinstance(output, (tuple, list)) else (output,)
+    if batch_of(scene) != int(x.shape[0]):
+        return ()
+    right = all(isinstance(part, torch.Tensor) and part.dim() and part.shape[0] == x.shape[0] for part in parts)
+    return tuple(parts) if right else ()
 
 
 def _is_image(facts: Facts, x: Any) -> bool:

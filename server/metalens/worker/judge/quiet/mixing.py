@@ -28,7 +28,7 @@ def reshaped(call: Call, marks: Marks) -> Optional[Tell]:
     x, result = call.args[0] if call.args else None, call.result
     if not isinstance(x, torch.Tensor) or not isinstance(result, torch.Tensor):
         return None
-    if x.dim() not in (4, 5) or result.dim() != 2 or result.shape[0] == x.shape[0] or _sizes(call)[:1] != [-1]:
+    if x.dim() not in (3, 4, 5) or result.dim() != 2 or result.shape[0] == x.shape[0] or _sizes(call)[:1] != [-1]:
         return None
     if _is_aligned(tuple(int(size) for size in x.shape), int(result.shape[1])):
         return None

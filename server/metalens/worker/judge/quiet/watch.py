@@ -74,8 +74,9 @@ class Watch:
         """What is seen on the models that were built."""
         try:
             yield from unregistered(self._observer, self._tracer.facts)
-            yield from unused(self._observer, self._tracer.facts)
+            # What fails is another matter: a layer may be idle because of it.
             if not self._tracer.facts.recovered:
+                yield from unused(self._observer, self._tracer.facts)
                 yield from stale(self._tracer, self._observer)
                 yield from untrue(self._tracer, self._observer)
         except Exception as error:  # noqa: BLE001 - the user's classes may answer our questions in any way
