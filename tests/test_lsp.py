@@ -50,9 +50,10 @@ async def test_what_the_server_promises(editor: Editor):
     assert (sync.open_close, sync.change) == (True, types.TextDocumentSyncKind.Incremental)
     assert promised.hover_provider
     assert promised.code_lens_provider == types.CodeLensOptions(resolve_provider=False)
-    fixes = types.CodeActionOptions(("quickfix",), resolve_provider=False)
+    fixes = types.CodeActionOptions(("quickfix", "source.fixAll.metalens"), resolve_provider=True)
     assert promised.code_action_provider == fixes
-    assert promised.execute_command_provider == types.ExecuteCommandOptions(("metalens.restartWorker",))
+    commands = ("metalens.restartWorker", "metalens.useContext", "metalens.pinContext")
+    assert promised.execute_command_provider == types.ExecuteCommandOptions(commands)
     assert not (promised.completion_provider or promised.definition_provider or promised.diagnostic_provider)
 
 

@@ -108,9 +108,11 @@ async def test_hover_on_the_layers_of_a_perceptron(editor: Editor):
     assert "**Net** · 325 params · 1.3 KiB" in net
     assert "`x [32, 10]` → `[32, 5]`" in net
     assert "built as Net() from line 16" in net
-    (lens,) = await editor.lenses("mlp.py")
+    lens, built = await editor.lenses("mlp.py")
     assert lens.command
     assert lens.command.title == "325 params · 1.3 KiB · x [32, 10] → [32, 5]"
+    assert built.command
+    assert built.command.title == "built as Net() from line 16 · input x [32, 10] from line 18"
     assert await editor.diagnostics("mlp.py") == []
 
 
@@ -144,7 +146,7 @@ async def test_channels_that_do_not_fit_are_found(editor: Editor):
     assert diagnostic.code == "conv-in-channels"
     assert diagnostic.range == client_range(scene, "self.conv2(x)")
     assert all(word in diagnostic.message for word in ("conv2", "32", "16", "conv1"))
-    (lens,) = await editor.lenses("cnn.py")
+    lens, _ = await editor.lenses("cnn.py")
     assert lens.command
     assert lens.command.title.endswith(f"fails at line {scene.line_of('self.conv2(x)') + 1}")
 

@@ -35,7 +35,8 @@ async def client(lsp_client: EditorClient, tmp_path_factory: pytest.TempPathFact
     lsp_client.root = tmp_path_factory.mktemp("project")
     text = '[tool.metalens.rules]\nlinear-in-features = "information"\nindex-rage = "off"\n'
     (lsp_client.root / "pyproject.toml").write_text(text, encoding="utf-8")
-    await Editor(lsp_client, lsp_client.root).begin({"rules": {"linear-in-features": "off"}})
+    options = {"rules": {"linear-in-features": "off"}}
+    await Editor(lsp_client, lsp_client.root).begin(options)
     yield
     await lsp_client.shutdown_session()
 
@@ -102,3 +103,56 @@ async def test_all_of_a_file_is_fixed_at_once(editor: Editor):
     assert await editor.diagnostics("three.py", lambda found: not found) == []
     assert await editor.actions("three.py", found[0], types.CodeActionKind.SourceFixAll) == []
     assert (await editor.client.code_action_resolve_async(action)).edit is None, "of a text that is no more"
+
+
+MANY = """\
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.fc = nn.Linear(width, 5)
+
+    def forward(self, x):
+        return self.fc(x)
+
+
+Net(10)(torch.randn(32, 10))
+Net(20)(torch.randn(32, 20))
+"""
+
+
+async def test_another_context_is_chosen_and_one_is_pinned(editor: Editor):
+    editor.open("many.py", MANY)
+
+    async def lenses() -> list[str]:
+        return [lens.command.title for lens in await editor.lenses("many.py") if lens.command]
+
+    await editor.diagnostics("many.py")
+    first = "built as Net(10) from line 14 · input x [32, 10] from line 14 · +1 more"
+    assert await lenses() == ["55 params · 220 B · x [32, 10] → [32, 5]", first]
+    uri = editor.uri("many.py")
+    listed = await editor.client.protocol.send_request_async("metalens/contexts", {"uri": uri, "name": "Net"})
+    assert [(way["label"], way["arguments"], way["inputs"]) for way in listed] == [
+        ("Net(10)", "10", "x=[32, 10]"),
+        ("Net(20)", "20", "x=[32, 20]"),
+    ]
+
+    use = types.ExecuteCommandParams("metalens.useContext", arguments=[uri, "Net", 1])
+    await editor.client.workspace_execute_command_async(use)
+    assert await lenses() == [
+        "105 params · 420 B · x [32, 20] → [32, 5]",
+        "built as Net(20) from line 15 · input x [32, 20] from line 15 · +1 more",
+    ]
+    assert "**Net** · 105 params" in await editor.hover_at("many.py", "class |Net")
+
+    pin = types.ExecuteCommandParams("metalens.pinContext", arguments=[uri, "Net", "30", "x=[8, 30]"])
+    await editor.client.workspace_execute_command_async(pin)
+    (edit,) = await editor.client.until(lambda: editor.client.edits)
+    scene = editor.apply("many.py", types.CodeAction("Pin", edit=edit))
+    assert "# metalens: args 30\nclass Net" in scene.text
+    assert "    # metalens: input x=[8, 30]\n    def forward" in scene.text
+    assert await editor.diagnostics("many.py") == []
+    assert (await lenses())[1] == "built as Net(30) from line 5 · input x [8, 30] from line 11 · +2 more"

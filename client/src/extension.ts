@@ -1,6 +1,7 @@
 /** Wires the parts together: events of the editor in, a fitting language server out. */
 import * as path from "node:path";
 import { commands, type ExtensionContext, version, window, workspace } from "vscode";
+import { CHOOSE, chooseContext } from "./contexts";
 import { Environments } from "./environments";
 import { EXPLAIN, explainRule } from "./rules";
 import { describe, Server } from "./server";
@@ -56,6 +57,9 @@ export async function activate(context: ExtensionContext): Promise<void> {
     }),
     commands.registerCommand(EXPLAIN, (page?: string) =>
       explainRule(context.asAbsolutePath("bundled/server/metalens/rules"), page),
+    ),
+    commands.registerCommand(CHOOSE, (uri: string, name: string) =>
+      chooseContext(uri, name, () => started.contexts(uri, name)),
     ),
     commands.registerCommand("metalens.fixAll", () =>
       commands.executeCommand("editor.action.sourceAction", { kind: "source.fixAll.metalens", apply: "first" }),

@@ -11,6 +11,7 @@ import {
   RevealOutputChannelOn,
   type StaticFeature,
 } from "vscode-languageclient/node";
+import type { Context } from "./contexts";
 import type { Environments } from "./environments";
 import { within } from "./patience";
 import { type Choice, choosePythons, machine } from "./python";
@@ -74,6 +75,11 @@ export class Server implements Disposable {
     }
   }
 
+  /** The ways in which a class was built, as the server knows them. */
+  async contexts(uri: string, name: string): Promise<Context[]> {
+    return (await this.client?.sendRequest<Context[]>("metalens/contexts", { uri, name })) ?? [];
+  }
+
   /** Asks the server to leave; resolves when it has. */
   async stop(): Promise<void> {
     const client = this.client;
@@ -122,7 +128,7 @@ export class Server implements Disposable {
     return {
       enabled: settings.get("enable", true),
       pythons,
-      options: { ...contributed(settings), interpreter: pythons.worker?.path ?? "", trusted },
+      options: { ...contributed(settings), interpreter: pythons.worker?.path ?? "", trusted, choosesContexts: true },
     };
   }
 

@@ -28,12 +28,14 @@ class EditorClient(LanguageClient):
         super().__init__(converter_factory=default_converter)
         self.published: list[types.PublishDiagnosticsParams] = []
         self.statuses: list[Any] = []
+        self.edits: list[types.WorkspaceEdit] = []
         self.news = asyncio.Event()
         features = {
             **DEFAULT_CLIENT_FEATURES,
             types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS: _published,
             types.WORKSPACE_CODE_LENS_REFRESH: _refreshed,
             types.CLIENT_REGISTER_CAPABILITY: _registered,
+            types.WORKSPACE_APPLY_EDIT: _edited,
             STATUS: _status,
         }
         register_lsp_features(self, features)
@@ -62,6 +64,12 @@ def _status(client: EditorClient, params: Any) -> None:
 
 def _refreshed(client: EditorClient, params: None) -> None:
     client.news.set()
+
+
+def _edited(client: EditorClient, params: types.ApplyWorkspaceEditParams) -> types.ApplyWorkspaceEditResult:
+    client.edits.append(params.edit)
+    client.news.set()
+    return types.ApplyWorkspaceEditResult(applied=True)
 
 
 def _registered(client: EditorClient, params: types.RegistrationParams) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from metalens.engine.result import Model, Result
+from metalens.features.contexts import told
 from metalens.features.layers import summary
 from metalens.features.models import (
     best,
@@ -86,11 +87,7 @@ def flow(context: Context) -> str:
 
 def provenance(context: Context, result: Result) -> str:
     """Where arguments and inputs came from: trust comes from provenance."""
-    parts = []
-    if context.arguments:
-        parts.append(f"built as {construction(context)} from {place(context.arguments, result)}")
-    if context.inputs:
-        parts.append(f"input {context.inputs.text} from {place(context.inputs, result)}")
+    parts = [part for part in [told(context, result)] if part]
     if context.grade == "borrowed" and not (context.inputs and context.inputs.source == "probe"):
         parts.append("assumed")
     elif context.grade == "mended":

@@ -1,10 +1,11 @@
-"""One lens above each module class: its size and what goes in and out, or calmly why that is not known."""
+"""Lenses above each module class: its size and what goes in and out, or calmly why that is not known; and says who."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from metalens.engine.result import Model, Result
+from metalens.features.contexts import told
 from metalens.features.models import best, fails_at, why_not
 from metalens.features.words import params, shape, size, total, total_bytes
 from metalens.protocol.messages import Context
@@ -15,18 +16,35 @@ LONGEST = 160
 
 @dataclass(frozen=True)
 class Lens:
-    """A line of text above `range`."""
+    """A line of text above `range`; a click asks how the class `about` shall be built, if it names one."""
 
     text: str
     range: Range
+    about: str = ""
 
 
 def lenses(result: Result) -> tuple[Lens, ...]:
     """A lens for every class of which there is something to say."""
     found = ((_text(result, model), model.cls.name) for model in result.models)
-    return tuple(
-        Lens(text if len(text) <= LONGEST else text[: LONGEST - 1] + "…", place) for text, place in found if text
-    )
+    return tuple(Lens(_cut(text), place) for text, place in found if text)
+
+
+def provenance_lenses(result: Result, *, offered: bool) -> tuple[Lens, ...]:
+    """A lens for every class that was built: how, and who says so. `offered`: a click can change that."""
+    found = []
+    for model in result.models:
+        context = best(model)
+        text = told(context, result) if context else ""
+        if not text and offered and model.contexts:
+            text = "say how it is built"
+        others = len(model.contexts) - 1
+        more = f" · +{others} more" if text and others > 0 else ""
+        found.append(Lens(_cut(text, len(more)) + more, model.cls.name, model.cls.qualname if offered else ""))
+    return tuple(lens for lens in found if lens.text)
+
+
+def _cut(text: str, room: int = 0) -> str:
+    return text if len(text) <= LONGEST - room else text[: LONGEST - room - 1] + "…"
 
 
 def _text(result: Result, model: Model) -> str:

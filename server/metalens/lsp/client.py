@@ -82,6 +82,10 @@ class Client:
         resolves = documents.code_action.resolve_support if documents and documents.code_action else None
         return resolves is not None and "edit" in resolves.properties
 
+    async def apply(self, label: str, edit: types.WorkspaceEdit) -> None:
+        """Ask the client to change documents."""
+        await self._server.workspace_apply_edit_async(types.ApplyWorkspaceEditParams(edit, label))
+
     def has_configuration(self) -> bool:
         """Whether the client can be asked for its settings."""
         workspace = self._server.client_capabilities.workspace

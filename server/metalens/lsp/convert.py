@@ -13,6 +13,7 @@ from metalens.features.actions import Action
 from metalens.features.hover import Hover
 from metalens.features.lenses import Lens
 from metalens.features.problems import SOURCE, Problem
+from metalens.lsp.choosing import CHOOSE_CONTEXT
 from metalens.lsp.text import range_to_client
 from metalens.protocol.messages import Edit, Fix
 from metalens.protocol.values import Location, Range
@@ -69,9 +70,10 @@ class Converter:
         content = types.MarkupContent(types.MarkupKind.Markdown, hover.markdown)
         return types.Hover(content, self.range(text, hover.range))
 
-    def lens(self, text: str, lens: Lens) -> types.CodeLens:
+    def lens(self, uri: str, text: str, lens: Lens) -> types.CodeLens:
         """A lens; the command without a name makes it plain text."""
-        return types.CodeLens(self.range(text, lens.range), types.Command(lens.text, ""))
+        command = types.Command(lens.text, CHOOSE_CONTEXT, arguments=[uri, lens.about])
+        return types.CodeLens(self.range(text, lens.range), command if lens.about else types.Command(lens.text, ""))
 
     def action(
         self, action: Action, diagnostics: list[types.Diagnostic], edit: types.WorkspaceEdit

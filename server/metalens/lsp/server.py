@@ -7,12 +7,13 @@ import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
 from metalens import __version__
+from metalens.lsp.choosing import CONTEXTS, PIN_CONTEXT, USE_CONTEXT
 from metalens.lsp.client import Client, ClientLog
 from metalens.lsp.debug import debug_information
 from metalens.lsp.fixing import FIX_ALL
@@ -147,6 +148,20 @@ def _add_commands(server: MetalensServer) -> None:
     async def restart_worker() -> None:
         if server.session:
             await server.session.restart_worker()
+
+    @server.command(USE_CONTEXT)
+    def use_context(uri: str, name: str, index: int) -> None:
+        if server.session:
+            server.session.use_context(uri, name, index)
+
+    @server.command(PIN_CONTEXT)
+    async def pin_context(uri: str, name: str, arguments: str, inputs: str) -> None:
+        if server.session:
+            await server.session.pin_context(uri, name, arguments, inputs)
+
+    @server.feature(CONTEXTS)
+    def contexts(ls: MetalensServer, params: Any) -> list[dict[str, object]]:
+        return ls.session.contexts(params.uri, params.name) if ls.session else []
 
     @server.feature(DEBUG_INFORMATION)
     def debug(ls: MetalensServer, params: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from metalens.features.heard import at_levels, heard
 from metalens.features.hover import hover
 from metalens.features.lenses import Lens, lenses
 from metalens.features.problems import SOURCE, problem, problems
+from metalens.lsp.choosing import OPTION, Choices
 from metalens.lsp.client import Client
 from metalens.lsp.convert import Converter, uri_of_path
 from metalens.lsp.fixing import FIX_ALL, TITLE, edits_of_all
@@ -53,6 +54,7 @@ class Session:
     settings: Settings = field(default_factory=Settings)
     status: Status = field(default_factory=Status)
     results: dict[str, Result] = field(default_factory=dict)
+    choices: Choices = field(default_factory=Choices)
     workspace: Workspace | None = None
     engine: Engine | None = None
     interpreter: Interpreter | None = None
@@ -66,6 +68,7 @@ class Session:
 
     def begin(self) -> None:
         """Read the settings and, if the folder is known, start the engine: torch is imported while the user reads."""
+        self.choices.offered = bool(self.options.get(OPTION))
         self._read_settings()
         if self.root is not None:
             self._begin_engine(self.root)
@@ -175,8 +178,27 @@ class Session:
             return []
         text = self.workspace.text(file)
         shift = shift_between(result.text, text)
-        moved = ((lens, shift.newer_range(lens.range)) for lens in lenses(result))
-        return [self._converter().lens(text, Lens(lens.text, place)) for lens, place in moved if place]
+        moved = ((lens, shift.newer_range(lens.range)) for lens in self._shown_lenses(result))
+        return [self._converter().lens(uri, text, replace(lens, range=place)) for lens, place in moved if place]
+
+    def contexts(self, uri: str, name: str) -> list[dict[str, object]]:
+        """The ways in which a class was built, the one that is shown first."""
+        _, result = self._latest(uri)
+        return self.choices.listed(result, name) if result else []
+
+    def use_context(self, uri: str, name: str, index: int) -> None:
+        """Show a class as in this one of its contexts, as long as the session lasts."""
+        file, result = self._latest(uri)
+        if result is not None:
+            self.results[file] = self.choices.use(result, name, index)
+            self.client.refresh_lenses()
+
+    async def pin_context(self, uri: str, name: str, arguments: str, inputs: str) -> None:
+        """Write a pin beside a class; nothing, while the text is newer than what is known."""
+        file, result = self._latest(uri)
+        if result is not None and self.workspace and result.text == self.workspace.text(file):
+            edits = self.choices.pinned(result, name, arguments, inputs)
+            await self.client.apply(f"Pin {name}", self._edit(edits))
 
     def actions(self, uri: str, wanted: types.Range, shown: Sequence[types.Diagnostic]) -> list[types.CodeAction]:
         """The quick fixes of the findings in a range; none while the text is newer than the result."""
@@ -219,7 +241,7 @@ class Session:
             return
         if result.version != self.workspace.version(result.file):
             return
-        result = heard(result, self._levels())
+        result = self.choices.applied(heard(result, self._levels()))
         self.results[result.file] = result
         if not result.problem:
             self.status.fault = ""
@@ -227,7 +249,7 @@ class Session:
         found = [converter.diagnostic(result.text, problem) for problem in problems(result)]
         self.client.publish(self._uris[result.file], result.version, found)
         self._complain_of_project()
-        shown = lenses(result)
+        shown = self._shown_lenses(result)
         if shown != self._lenses.get(result.file):
             self._lenses[result.file] = shown
             self.client.refresh_lenses()
@@ -260,6 +282,10 @@ class Session:
         self.settings, complaints = read_settings(self.options)
         for complaint in complaints:
             log.warning("settings: %s", complaint)
+
+    def _shown_lenses(self, result: Result) -> tuple[Lens, ...]:
+        """The lenses of one class stand side by side."""
+        return (*lenses(result), *self.choices.lenses(result))
 
     def _levels(self) -> dict[str, str]:
         """What is told in the workspace counts more than what is told in the editor."""

@@ -39,7 +39,7 @@ def pins_of(root: str, file: str, text: str, classes: Sequence[ModuleClass], pro
             said = (entry.arguments, entry.inputs, entry.arguments_at, entry.inputs_at)
             found[cls.line] = Pin(file, cls.qualname, *said, sizes=dict(project.sizes))
     for item in directives(text):
-        cls = _beside(item, text, classes)
+        cls = pinned_class(item, text, classes)
         if cls is None:
             continue
         place = Location(file, item.place)
@@ -54,10 +54,10 @@ def pins_of(root: str, file: str, text: str, classes: Sequence[ModuleClass], pro
 def loose_pins(text: str, classes: Sequence[ModuleClass]) -> tuple[Directive, ...]:
     """The comments that pin something and stand beside no class."""
     pinning = (item for item in directives(text) if item.word in (ARGS, INPUT))
-    return tuple(item for item in pinning if _beside(item, text, classes) is None)
+    return tuple(item for item in pinning if pinned_class(item, text, classes) is None)
 
 
-def _beside(item: Directive, text: str, classes: Iterable[ModuleClass]) -> ModuleClass | None:
+def pinned_class(item: Directive, text: str, classes: Iterable[ModuleClass]) -> ModuleClass | None:
     """The class whose statement, or whose `forward`, a comment that pins stands beside or above."""
     if item.word not in (ARGS, INPUT):
         return None
