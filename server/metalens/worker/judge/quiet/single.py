@@ -17,7 +17,7 @@ from metalens.worker.judge.repair.edits import fix
 from metalens.worker.judge.source import source_of
 from metalens.worker.trace.facts import Facts
 
-_ALWAYS = {"softmax": "gives 1", "log_softmax": "gives 0", "cross_entropy": "is 0"}
+_ALWAYS = {"softmax": "always gives 1", "log_softmax": "always gives 0", "cross_entropy": "is always 0"}
 
 
 def of_one(call: Call, marks: Marks) -> Optional[Tell]:
@@ -31,7 +31,7 @@ def of_one(call: Call, marks: Marks) -> Optional[Tell]:
 
     def tell(scene: Scene) -> Quiet:
         word = scene.word() or scene.name
-        head = f"{word} over the one class of {words.shape(x.shape)} always {_ALWAYS[scene.name]}"
+        head = f"{word} over the one class of {words.shape(x.shape)} {_ALWAYS[scene.name]}"
         return Quiet(Mistake("one-class", words.fit(head), scene.layer, tensor=x, dim=1), tuple(_fixes(scene)))
 
     return tell
