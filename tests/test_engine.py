@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from harness.results import FILE, ROOT
+from harness.results import FILE, ROOT, tensor
 from harness.scenes import NET, built, finding, report
 from harness.workers import FakeWorker, Listener
 from metalens.engine.edits import moved
 from metalens.engine.engine import Engine
 from metalens.engine.result import Result
+from metalens.engine.verify import ENOUGH
 from metalens.plan.plan import Plan
 from metalens.protocol.messages import Caller, Crash, Edit, Fix, Report, Run
 from metalens.protocol.values import Evidence
@@ -248,8 +249,8 @@ async def test_a_file_that_changed_on_the_disk_wakes_those_that_rest_on_it():
 # ---------------------------------------------------------------- fixes
 
 
-def fix(text: str, *, preferred: bool = False) -> Fix:
-    return Fix(f"Use {text}", (Edit(NET.location("10, 20"), text),), preferred)
+def fix(text: str, *, preferred: bool = False, guess: bool = False) -> Fix:
+    return Fix(f"Use {text}", (Edit(NET.location("10, 20"), text),), preferred, guess)
 
 
 def answering(**by_text: Report | Crash) -> FakeWorker:
@@ -281,6 +282,39 @@ async def test_only_fixes_that_mend_are_offered():
     async with desk(worker=worker) as d:
         result = await _checked(d)
     assert [(f.title, f.preferred) for f in result.findings[0].fixes] == [("Use 3, 4", True)]
+
+
+async def test_a_guess_is_tried_only_where_nothing_likelier_mends():
+    failing = built(status="instantiated")
+    fixes = [fix("9, 9", guess=True), fix("3, 4"), fix("5, 6")]
+    found = report(failing, findings=[finding(fixes=fixes)])
+    worker = answering(n10_20=found, n3_4=report(built()), n5_6=report(built()), n9_9=report(built()))
+    async with desk(worker=worker) as d:
+        result = await _checked(d)
+    assert [f.title for f in result.findings[0].fixes] == ["Use 3, 4", "Use 5, 6"]
+    worker = answering(n10_20=found, n3_4=found, n5_6=found, n9_9=report(built()))
+    async with desk(worker=worker) as d:
+        result = await _checked(d)
+    assert [(f.title, f.preferred) for f in result.findings[0].fixes] == [("Use 9, 9", False)]
+
+
+async def test_a_fix_knows_what_forward_then_gives():
+    failing = built(status="instantiated")
+    worker = answering(
+        n10_20=report(failing, findings=[finding(fixes=[fix("3, 4")])]), n3_4=report(built(output=tensor(32, 5)))
+    )
+    async with desk(worker=worker) as d:
+        result = await _checked(d)
+    assert [f.gives for f in result.findings[0].fixes] == [tensor(32, 5)]
+
+
+async def test_enough_fixes_are_enough():
+    fixes = [fix(f"{size}, 4") for size in range(1, ENOUGH + 3)]
+    answers = {f"n{size}_4": report(built()) for size in range(1, ENOUGH + 3)}
+    worker = answering(n10_20=report(built(status="instantiated"), findings=[finding(fixes=fixes)]), **answers)
+    async with desk(worker=worker) as d:
+        result = await _checked(d)
+    assert len(result.findings[0].fixes) == ENOUGH
 
 
 async def test_a_mistake_is_shown_before_its_fixes_are_tried():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from harness.results import tensor
-from metalens.features.words import counted, item_bytes, params, shape, share, size
+from metalens.features.words import counted, fix_title, item_bytes, params, shape, share, size
+from metalens.protocol.messages import Fix
 from metalens.protocol.values import Value
 
 
@@ -40,3 +43,12 @@ from metalens.protocol.values import Value
 )
 def test_how_numbers_and_shapes_are_written(written: object, expected: object):
     assert written == expected
+
+
+def test_a_fix_tells_what_will_be() -> None:
+    change = Fix("Change in_features of fc to 64", ())
+    assert fix_title(change) == "Change in_features of fc to 64"
+    gives = Value("tensor", (32, 10), "f32", ("B", ""))
+    assert fix_title(replace(change, gives=gives)) == "Change in_features of fc to 64; forward then gives [B, 10]"
+    many = Value("tuple", items=tuple(tensor(*range(1, size)) for size in range(8, 12)))
+    assert fix_title(replace(change, gives=many)) == "Change in_features of fc to 64"

@@ -2,56 +2,119 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from metalens.engine.edits import apply_edits, moved
-from metalens.protocol.messages import Crash, Edit, Finding, Fix, Report, Run
-from metalens.protocol.values import Location
+from metalens.protocol.messages import Context, Crash, Edit, Finding, Fix, Report, Run
+from metalens.protocol.values import Location, Value
 
 Runner = Callable[[Run], Awaitable[Report | Crash]]
 Texts = Callable[[str], str]
 
+# So many good ones are enough, or fewer where they are guesses; after so many candidates one is; so many are tried side
+# by side; and no new one after so many seconds.
+ENOUGH = 5
+GUESSES = 2
+LIKELY = 8
+AT_ONCE = 2
+PATIENCE = 20.0
+
 _SEEN = ("traced", "instantiated")
+# A trial may take this many times as long as the run that it repeats, and this long in any case.
+_SLOWER = 3.0
+_LEAST_SECONDS = 3.0
+
+
+class Trial(NamedTuple):
+    """Whether a candidate mends the finding, and what forward then gives if it does."""
+
+    mends: bool
+    gives: Value | None = None
 
 
 async def verify(finding: Finding, found_by: Sequence[tuple[Run, Report]], text_of: Texts, run: Runner) -> Finding:
-    """The finding with only those of its fixes that mend it.
+    """The finding with only those of its fixes that mend it, the first of them preferred if it is no guess.
 
     `found_by` are the runs in which it was found. A fix stays if after it every one of them has the finding no more,
     has no other finding than before, and the model's forward ends, or gets further than it did. A script's own mistake
-    belongs to no model.
+    belongs to no model. The candidates are tried in their order, the likeliest first, and when enough are good the rest
+    is left untried.
     """
+    deadline = time.monotonic() + PATIENCE
     kept: list[Fix] = []
-    for fix in finding.fixes:
-        if await _mends(fix, finding, found_by, text_of, run):
-            kept.append(replace(fix, preferred=fix.preferred and not any(other.preferred for other in kept)))
-    return replace(finding, fixes=tuple(kept))
+    for candidates, enough in _kinds(finding.fixes):
+        at = 0
+        while at < len(candidates) and len(kept) < (enough if at < LIKELY else 1) and time.monotonic() < deadline:
+            some = candidates[at : at + AT_ONCE]
+            trials = await asyncio.gather(*(_tried(fix, finding, found_by, text_of, run) for fix in some))
+            kept += [replace(fix, gives=trial.gives) for fix, trial in zip(some, trials, strict=True) if trial.mends]
+            at += len(some)
+        if kept:
+            break
+    offered = tuple(replace(fix, preferred=not place and not fix.guess) for place, fix in enumerate(kept[:ENOUGH]))
+    return replace(finding, fixes=offered)
 
 
-async def _mends(
+def _kinds(fixes: Sequence[Fix]) -> tuple[tuple[list[Fix], int], ...]:
+    return ([fix for fix in fixes if not fix.guess], ENOUGH), ([fix for fix in fixes if fix.guess], GUESSES)
+
+
+async def _tried(
     fix: Fix, finding: Finding, found_by: Sequence[tuple[Run, Report]], text_of: Texts, run: Runner
-) -> bool:
+) -> Trial:
     edited = {
         file: apply_edits(text_of(file), [edit for edit in fix.edits if edit.location.file == file])
         for file in {edit.location.file for edit in fix.edits}
     }
+    gives: Value | None = None
     for original, before in found_by:
-        after = await run(replace(original, overlay={**original.overlay, **edited}, traces=()))
-        if isinstance(after, Crash) or not _better(finding, fix.edits, before, after):
-            return False
-    return bool(fix.edits) and bool(found_by)
+        timeout = min(original.timeout, max(_LEAST_SECONDS, _SLOWER * before.seconds))
+        overlay = {**original.overlay, **edited}
+        traces = (finding.location.file,)
+        after = await run(replace(original, overlay=overlay, traces=traces, timeout=timeout))
+        if isinstance(after, Crash) or not _better(finding, fix, before, after):
+            return Trial(False)
+        gives = gives or _output(finding, after)
+    return Trial(bool(fix.edits) and bool(found_by), gives)
 
 
-def _better(finding: Finding, edits: Sequence[Edit], before: Report, after: Report) -> bool:
-    left = {_identity(other, other.location) for other in after.findings if _counts(other, finding, edits)}
+def _better(finding: Finding, fix: Fix, before: Report, after: Report) -> bool:
+    edits = fix.edits
+    # A guess may not even bring a warning.
+    counted = (other for other in after.findings if fix.guess or _counts(other, finding, edits))
+    left = {_identity(other, other.location) for other in counted}
     # The others must say what they said: a fix that changes their sizes would not go together with theirs.
     expected = {_identity(other, moved(other.location, edits)) for other in before.findings}
     code, place, _ = _identity(finding, moved(finding.location, edits))
-    reach = _reach(finding, after)
     gone = (code, place) not in {other[:2] for other in left}
-    told = any(context.qualname == finding.model for context in before.contexts)
-    return gone and left <= expected and (reach == 0 or reach < _reach(finding, before) or not told)
+    return gone and left <= expected and _gets_further(finding, fix, before, after)
+
+
+def _gets_further(finding: Finding, fix: Fix, before: Report, after: Report) -> bool:
+    """Whether forward comes to its end, or further; where that does not tell, whether all that ran still runs.
+
+    A recovered run goes on after the mistake, so that what it reached must be reached without the mistake too: else the
+    edit only made the script end early.
+    """
+    reach, earlier = _reach(finding, after), _reach(finding, before)
+    if reach != earlier:
+        return reach < earlier
+    # A line that was changed may give no value any more; not where that is only guessed.
+    changed = {moved(edit.location, fix.edits).range.start.line for edit in fix.edits if not fix.guess}
+    reached = _lines(finding, before, fix.edits)
+    left = reached - _lines(finding, after, ()) - changed
+    return (reach == 0 or bool(reached)) and not left and after.problems.keys() <= before.problems.keys()
+
+
+def _lines(finding: Finding, report: Report, edits: Sequence[Edit]) -> set[int]:
+    """The lines of the finding's file on which an expression had a value, as they stand after the edits."""
+    file = finding.location.file
+    expressions = [each for trace in report.traces if trace.file == file for each in trace.expressions if each.values]
+    return {moved(Location(file, each.range), edits).range.start.line for each in expressions}
 
 
 def _counts(other: Finding, finding: Finding, edits: Sequence[Edit]) -> bool:
@@ -79,3 +142,12 @@ def _reach(finding: Finding, report: Report) -> int:
             rank = _SEEN.index(context.status) if context.status in _SEEN else len(_SEEN)
             best[context.qualname] = min(rank, best.get(context.qualname, rank))
     return best[finding.model] if finding.model in best else sum(best.values()) if best else len(_SEEN)
+
+
+def _output(finding: Finding, report: Report) -> Value | None:
+    """What forward of the model gives in its best run."""
+    return next((context.output for context in _own(finding, report) if context.status == "traced"), None)
+
+
+def _own(finding: Finding, report: Report) -> list[Context]:
+    return [context for context in report.contexts if context.qualname == finding.model]

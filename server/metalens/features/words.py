@@ -6,11 +6,12 @@ import math
 import re
 from collections.abc import Iterable
 
-from metalens.protocol.messages import Parameter
+from metalens.protocol.messages import Fix, Parameter
 from metalens.protocol.values import Value
 
 UNKNOWN = -1
 MOST_ITEMS = 4
+MOST_SHOWN = 48
 
 _BITS = {"bool": 8, "c64": 64, "c128": 128}
 
@@ -51,6 +52,12 @@ def share(part: int, whole: int) -> str:
         return ""
     percent = 100 * part / whole
     return f"{percent:.1f} %" if percent < 10 else f"{percent:.0f} %"
+
+
+def fix_title(fix: Fix) -> str:
+    """What a fix changes and what will be: `Change in_features of fc1 to 8192; forward then gives [32, 10]`."""
+    given = shape(fix.gives) if fix.gives is not None else ""
+    return f"{fix.title}; forward then gives {given}" if 2 < len(given) <= MOST_SHOWN else fix.title
 
 
 def dimensions(sizes: Iterable[int], names: tuple[str, ...] = ()) -> str:

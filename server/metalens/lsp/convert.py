@@ -13,6 +13,7 @@ from metalens.features.actions import Action
 from metalens.features.hover import Hover
 from metalens.features.lenses import Lens
 from metalens.features.problems import SOURCE, Problem
+from metalens.features.words import fix_title
 from metalens.lsp.choosing import CHOOSE_CONTEXT
 from metalens.lsp.text import range_to_client
 from metalens.protocol.messages import Edit, Fix
@@ -80,7 +81,7 @@ class Converter:
     ) -> types.CodeAction:
         """A quick fix, tied to those of the client's diagnostics that it mends."""
         return types.CodeAction(
-            title=action.fix.title,
+            title=fix_title(action.fix),
             kind=types.CodeActionKind.QuickFix,
             diagnostics=diagnostics or None,
             is_preferred=action.fix.preferred or None,
@@ -114,7 +115,7 @@ class Converter:
     def _fix(self, fix: Fix) -> dict[str, object]:
         """A fix as plain JSON for a diagnostic's data."""
         return {
-            "title": fix.title,
+            "title": fix_title(fix),
             "isPreferred": fix.preferred,
             "edits": [
                 {

@@ -213,11 +213,17 @@ class Edit:
 
 @dataclass(frozen=True)
 class Fix:
-    """A repair. From the worker it is a candidate; once the engine ran it, it is an offer."""
+    """A repair. From the worker it is a candidate; once the engine ran it, it is an offer.
+
+    A `guess` is tried only where nothing likelier mends the mistake. `gives` is what forward of the model gives with
+    the repair, where that is known.
+    """
 
     title: str
     edits: tuple[Edit, ...]
     preferred: bool = False
+    guess: bool = False
+    gives: Optional[Value] = None
 
 
 @dataclass(frozen=True)

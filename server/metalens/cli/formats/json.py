@@ -11,7 +11,7 @@ from metalens.cli.outcome import Outcome, best
 from metalens.cli.paths import relative
 from metalens.cli.words import provenance
 from metalens.engine.result import Model, Result
-from metalens.features.words import shape
+from metalens.features.words import fix_title, shape
 from metalens.protocol.messages import Context, Edit, Finding, Fix, Parameter
 from metalens.protocol.values import Evidence, Location, Position
 
@@ -66,7 +66,7 @@ def _diagnostic(finding: Finding, lines: _Lines) -> dict[str, Any]:
 
 
 def _fix(fix: Fix, lines: _Lines) -> dict[str, Any]:
-    return {"title": fix.title, "edits": [_edit(edit, lines) for edit in fix.edits]}
+    return {"title": fix_title(fix), "edits": [_edit(edit, lines) for edit in fix.edits]}
 
 
 def _edit(edit: Edit, lines: _Lines) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from metalens.cli.outcome import Outcome, best
 from metalens.cli.paths import relative
 from metalens.cli.terminal import Palette
 from metalens.engine.result import Model
-from metalens.features.words import counted
+from metalens.features.words import counted, fix_title
 from metalens.protocol.messages import Context, Finding, Related
 
 LISTED = 10
@@ -59,7 +59,7 @@ def _distinct(finding: Finding) -> Iterator[Related]:
 
 def _remarks(finding: Finding) -> Iterator[tuple[str, str]]:
     for fix in finding.fixes:
-        yield "help", fix.title
+        yield "help", fix_title(fix)
     for note in finding.notes:
         yield "note", note
     if finding.torch:

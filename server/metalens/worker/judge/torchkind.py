@@ -10,12 +10,12 @@ from torch import nn
 
 # The constructors of recurrent layers take anything and sort it out themselves.
 _RECURRENT = ("input_size", "hidden_size", "num_layers", "bias", "batch_first", "dropout", "bidirectional", "proj_size")
-_CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
+CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
 
 
 def is_layer(module: Any) -> bool:
     """Whether a module is a layer of torch itself or of a class derived from one (not a mere container)."""
-    if isinstance(module, _CONTAINERS):
+    if isinstance(module, CONTAINERS):
         return False
     return any(base.__module__.startswith("torch.nn.") and base is not nn.Module for base in type(module).__mro__)
 

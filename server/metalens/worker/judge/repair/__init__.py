@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 
 from metalens.protocol.messages import Fix
 from metalens.worker.judge.case import Case, Mistake
-from metalens.worker.judge.repair import heads, operations, widths
+from metalens.worker.judge.repair import exchange, factors, forward, heads, operations, space, usage, widths
 from metalens.worker.judge.repair.edits import preferred_first
 
-LIMIT = 6
+# What the engine is given to try; it stops when enough of them mend the mistake.
+LIMIT = 40
 
 _Repair = Callable[[Case, Mistake], Iterable[Fix]]
 
 # From each kind of repair so many candidates, in this order.
 _WIDTH: tuple[tuple[_Repair, int], ...] = (
     (widths.flattened, 1),
-    (widths.moved, 1),
+    (widths.moved, 2),
     (widths.consumer_side, 2),
     (widths.at_call, 2),
     (widths.other_block, 1),
     (widths.producer_side, 2),
     (widths.pooled, 1),
-    (widths.consumer_side, 4),
+    (widths.consumer_side, 8),
     (widths.producer_side, 4),
-    (widths.lazy, 1),
+    (usage.unmerged, 1),
+    (usage.renamed, 2),
 )
 _REPAIRS: dict[str, tuple[tuple[_Repair, int], ...]] = {
     "linear-in-features": _WIDTH,
@@ -35,26 +38,94 @@ _REPAIRS: dict[str, tuple[tuple[_Repair, int], ...]] = {
     "recurrent-input-size": (*_WIDTH[1:6], (operations.hidden_state, 3)),
     "index-range": ((widths.consumer_side, 3),),
     "embed-heads": ((heads.divided, 6),),
-    "matmul-inner-dim": ((operations.product, 6),),
-    "cat-dim": ((operations.cat, 6),),
-    "broadcast": ((operations.broadcasted, 6),),
+    "matmul-inner-dim": ((operations.product, 6), (usage.same_expression, 2)),
+    "cat-dim": ((operations.cat, 6), (exchange.as_others_do, 1), (space.interpolated, 2)),
+    "broadcast": ((operations.broadcasted, 6), (exchange.as_others_do, 1), (space.interpolated, 2)),
     "loss-size": ((operations.compared, 4),),
-    "reshape-numel": ((operations.reshaped, 4),),
+    "reshape-numel": ((operations.reshaped, 4), (operations.filled, 3), (factors.multiplied, 2)),
     "view-contiguity": ((operations.reshaped, 1),),
-    "unpack-rank": ((operations.counted, 3),),
+    "unpack-rank": (
+        (factors.multiplied, 2),
+        (operations.counted, 3),
+    ),
     "dim-range": ((operations.counted, 3),),
-    "spatial-collapse": ((operations.collapsed, 4), (widths.producer_side, 1)),
+    "spatial-collapse": ((space.collapsed, 4), (widths.producer_side, 1)),
     "dtype-mismatch": ((operations.retyped, 2),),
     "index-dtype": ((operations.retyped, 2),),
-    "input-rank": ((operations.ranked, 4),),
+    "input-rank": ((usage.whole_batch, 1), (usage.renamed, 2), (operations.ranked, 4)),
 }
+
+# Strong signs, whatever the mistake is.
+_SIGNS: tuple[tuple[_Repair, int], ...] = (
+    (usage.through_layer, 2),
+    (exchange.forgotten_attribute, 2),
+    (exchange.forgotten_variable, 2),
+    (forward.as_its_neighbours, 2),
+    (exchange.other_element, 2),
+    (forward.patterns, 3),
+    (forward.forgotten_part, 1),
+    (exchange.as_others_do, 1),
+    (widths.lazy, 1),
+)
+# What one mistyped word, number or order near any mistake would need; twice round, so that each kind gets its turn.
+_ANYWHERE: tuple[tuple[_Repair, int], ...] = (
+    (exchange.swapped_in_constructor, 2),
+    (exchange.other_attribute, 2),
+    (forward.as_its_neighbours, 2),
+    (factors.multiplied, 2),
+    (forward.join_part, 2),
+    (forward.patterns, 4),
+    (forward.join_dimension, 2),
+    (exchange.other_size, 2),
+    (exchange.other_index, 3),
+    (exchange.as_others_do, 2),
+    (forward.at_definition, 2),
+    (exchange.other_variable, 2),
+    (exchange.swapped_in_call, 1),
+    (forward.other_dimension, 2),
+    (exchange.swapped_in_constructor, 6),
+    (exchange.other_attribute, 6),
+    (exchange.other_size, 6),
+    (exchange.as_others_do, 6),
+    (forward.join_part, 4),
+    (forward.patterns, 12),
+    (forward.shaped, 6),
+    (exchange.other_variable, 6),
+    (factors.multiplied, 6),
+)
+_IN_SPACE: tuple[tuple[_Repair, int], ...] = (
+    (exchange.as_others_do, 2),
+    (space.geometry, 4),
+    (space.image_size, 3),
+    (space.round_sizes, 2),
+    (space.geometry, 12),
+)
+_SPATIAL = frozenset(
+    ["broadcast", "cat-dim", "loss-size", "reshape-numel", "spatial-collapse", "linear-in-features", "forward-error"]
+)
 
 
 def repairs_of(case: Case, mistake: Mistake) -> tuple[Fix, ...]:
-    """At most six repairs; the first is preferred."""
+    """Candidates to be tried, the first preferred."""
     return preferred_first(list(_candidates(case, mistake)), LIMIT)
 
 
 def _candidates(case: Case, mistake: Mistake) -> Iterator[Fix]:
-    for repair, most in _REPAIRS.get(mistake.code, ()):
-        yield from islice(iter(repair(case, mistake)), most)
+    for repair, most in (*_REPAIRS.get(mistake.code, ()), *_SIGNS):
+        yield from _first_of(repair, most, case, mistake)
+    for repair, most in (*(_IN_SPACE if _is_spatial(mistake) else ()), *_ANYWHERE):
+        yield from (replace(found, guess=True) for found in _first_of(repair, most, case, mistake))
+
+
+def _first_of(repair: _Repair, most: int, case: Case, mistake: Mistake) -> list[Fix]:
+    try:
+        return list(islice(iter(repair(case, mistake)), most))
+    except Exception:  # noqa: BLE001 - code of the user's that no repair expects; the others go on
+        return []
+
+
+def _is_spatial(mistake: Mistake) -> bool:
+    """Whether the sizes in conflict may be heights, widths or lengths."""
+    if mistake.code == "broadcast" or mistake.code == "cat-dim":
+        return mistake.tensor is None or mistake.tensor.dim() > 2
+    return mistake.code in _SPATIAL

@@ -11,12 +11,18 @@ from metalens.worker.judge.source import Function
 from metalens.worker.judge.torchkind import parameters_of
 from metalens.worker.trace.facts import Built
 
+
+def _power(base: int, exponent: int) -> int:
+    return base**exponent if 0 <= exponent <= 4 else 0
+
+
 _OPERATORS: dict[type, Callable[[int, int], int]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
     ast.FloorDiv: operator.floordiv,
     ast.Mod: operator.mod,
+    ast.Pow: _power,
 }
 
 
@@ -37,6 +43,43 @@ def names_before(built: Built, constructor: Function, line: int) -> dict[str, in
             elif target:
                 names.pop(target, None)
     return names
+
+
+def expressions_for(wanted: int, names: dict[str, int], written: str = "") -> list[str]:
+    """Short arithmetic on known names that gives a size; first that in which what is `written` takes part."""
+    known = {name: value for name, value in distinct(names).items() if value > 1}
+    order = list(known)
+    found = [name for name, value in known.items() if value == wanted]
+    products = []
+    for name, value in known.items():
+        for other, factor in known.items():
+            if order.index(name) < order.index(other) and value * factor == wanted:
+                products.append(f"{name} * {other}")
+            if name != other and value * factor**2 == wanted:
+                products.append(f"{name} * {other} ** 2")
+            if name != other and factor * wanted == value:
+                products.append(f"{name} // {other}")
+            if name < other and value + factor == wanted:
+                products.append(f"{name} + {other}")
+        for factor in (2, 3, 4):
+            if value * factor == wanted:
+                products.append(f"{name} * {factor}")
+            if wanted * factor == value:
+                products.append(f"{name} // {factor}")
+        if value**2 == wanted:
+            products.append(f"{name} ** 2")
+    products.sort(key=lambda text: (bool(written) and written not in text, len(text.split())))
+    return list(dict.fromkeys([*found, *products]))
+
+
+def distinct(names: dict[str, int]) -> dict[str, int]:
+    """The names without those that say nothing new: `self.dim` beside `dim`."""
+    return {n: v for n, v in names.items() if not n.startswith("self.") or names.get(n[5:]) != v}
+
+
+def is_plain(text: str) -> bool:
+    """Whether an expression is a name alone."""
+    return " " not in text
 
 
 def evaluate(node: ast.expr, names: dict[str, int]) -> Optional[int]:

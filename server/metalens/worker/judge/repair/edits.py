@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Optional
 
@@ -74,9 +75,11 @@ def literal(node: Optional[ast.AST]) -> Optional[int]:
 
 def layer_call(case: Case) -> Optional[Called]:
     """The call of the layer under way in user code, if it stands there with a plain first argument."""
-    location = _entry(case)
-    if location is None:
-        return None
+    location = next(_entries(case), None)
+    return _called_at(case, location) if location is not None else None
+
+
+def _called_at(case: Case, location: Location) -> Optional[Called]:
     source = source_of(case.facts, location.file)
     node = source.call_at(location.range)
     if node is None or not node.args or isinstance(node.args[0], ast.Starred):
@@ -84,16 +87,22 @@ def layer_call(case: Case) -> Optional[Called]:
     return Called(source, node, node.args[0])
 
 
-def _entry(case: Case) -> Optional[Location]:
-    """Where user code hands the layer its input: its own call, or that of the nn.Sequential that it is the first of."""
+def entry_calls(case: Case) -> Iterator[Called]:
+    """The calls in user code by which the layer's input came in as it is: in classes first, outermost first."""
+    found = [_called_at(case, location) for location in reversed(list(_entries(case)))]
+    calls = [called for called in found if called is not None]
+    yield from sorted(calls, key=lambda called: called.source.function_at(called.call.lineno - 1) is None)
+
+
+def _entries(case: Case) -> Iterator[Location]:
+    """Where user code hands the layer its input: its own call, then that of the block that it is the first part of."""
     calls = case.failure.modules
     for place in range(len(calls) - 1, -1, -1):
         own = own_location(case.failure, place)
         if own is not None:
-            return own
+            yield own
         if not calls[place].args or not calls[place - 1].args or calls[place - 1].args[0] is not calls[place].args[0]:
-            return None
-    return None
+            return
 
 
 def failing_call(case: Case) -> Optional[tuple[Source, ast.Call]]:
@@ -132,12 +141,12 @@ def adjusted(source: Source, node: ast.expr, old: int, new: int) -> str:
                 if factor == constant:
                     return text
                 return f"{text} // {constant // factor}" if constant % factor == 0 else ""
-        text = source.slice(source.range_of(node))
+        text = source.text_of(node)
         if isinstance(node.op, (ast.Add, ast.Sub)):
-            return _shifted(text, old, new)
-        return _scaled(text, old, new) if isinstance(node.op, ast.Mult) else ""
-    if isinstance(node, (ast.Name, ast.Attribute)):
-        return _scaled(source.slice(source.range_of(node)), old, new)
+            return _shifted(text, old, new) if abs(new - old) <= 2 else _scaled(f"({text})", old, new)
+        return _scaled(text, old, new) if isinstance(node.op, (ast.Mult, ast.Pow)) else ""
+    if isinstance(node, _SIMPLE):
+        return _scaled(source.text_of(node), old, new)
     return ""
 
 

@@ -8,8 +8,6 @@ import re
 from collections.abc import Iterator
 from typing import Any, Optional
 
-from torch import nn
-
 from metalens.protocol.messages import Fix
 from metalens.worker.judge import torchkind, words
 from metalens.worker.judge.case import Case, Mistake, layer_word
@@ -23,7 +21,8 @@ from metalens.worker.judge.repair.edits import (
     literal,
 )
 from metalens.worker.judge.repair.heads import near_divisors
-from metalens.worker.judge.repair.sizes import change_value
+from metalens.worker.judge.repair.sizes import change_value, holder_of
+from metalens.worker.judge.repair.space import same_space
 from metalens.worker.judge.repair.widths import resize
 from metalens.worker.judge.rules.products import operand_nodes
 from metalens.worker.judge.source import Source, source_of
@@ -74,7 +73,7 @@ def broadcasted(case: Case, mistake: Mistake) -> Iterator[Fix]:
                 yield fix(f"Use {_shown(source, node)}{suffix}", chain(source, node, suffix))
     sides = ((right, left), (left, right))
     for tensor, other in sides:
-        yield from _same_space(case, tensor, tensor.dim() + back, int(other.shape[back]))
+        yield from same_space(case, tensor, tensor.dim() + back, int(other.shape[back]))
     # What a layer sets comes before what the caller passed.
     for tensor, other in sorted(sides, key=lambda side: case.lineage(side[0], back).is_factory):
         yield from resize(case, tensor, tensor.dim() + back, int(other.shape[back]))
@@ -131,6 +130,20 @@ def reshaped(case: Case, mistake: Mistake) -> Iterator[Fix]:
                 source.replace(nodes[place], str(total // others)),
             )
             yield fix(f"Change {source.text_of(nodes[place])} to -1", source.replace(nodes[place], "-1"))
+
+
+def filled(case: Case, mistake: Mistake) -> Iterator[Fix]:
+    """As much as `view` is asked to spread, from the layer that sets the last dimension."""
+    x, values = mistake.tensor, _sizes(case)
+    if x is None or not x.dim() or not values:
+        return
+    total, asked = math.prod(int(n) for n in x.shape), abs(math.prod(values))
+    if total and asked and (asked * int(x.shape[-1])) % total == 0 and -1 not in values:
+        yield from resize(case, x, x.dim() - 1, asked * int(x.shape[-1]) // total)
+    elif total and asked:
+        rest = math.prod(value for value in values[1:] if value > 0)
+        if values[0] in (-1, int(x.shape[0])) and rest % max(total // int(x.shape[0] or 1), 1) == 0:
+            yield from resize(case, x, x.dim() - 1, rest * int(x.shape[0]) * int(x.shape[-1]) // total)
 
 
 def _divided(case: Case, source: Source, nodes: list[ast.expr], values: list[int], width: int) -> Iterator[Fix]:
@@ -216,7 +229,13 @@ def ranked(case: Case, mistake: Mistake) -> Iterator[Fix]:
             new = f"{name[:-2]}{digit}d"
             yield fix(f"Use {new} for {layer_word(case, layer)}", source.replace(call.func, new))
     called = layer_call(case)
-    if called is None or mistake.expected is None:
+    if called is None:
+        return
+    shape = _image_shape(case, layer, x)
+    if shape:
+        name = _shown(called.source, called.argument)
+        yield fix(f"Use {name}.view({shape})", chain(called.source, called.argument, f".view({shape})"))
+    if mistake.expected is None:
         return
     suffixes = [".unsqueeze(0)", ".unsqueeze(1)"] if x.dim() < mistake.expected else []
     if x.dim() > mistake.expected:
@@ -225,6 +244,20 @@ def ranked(case: Case, mistake: Mistake) -> Iterator[Fix]:
     for suffix in suffixes:
         name = _shown(called.source, called.argument)
         yield fix(f"Use {name}{suffix}", chain(called.source, called.argument, suffix))
+
+
+def _image_shape(case: Case, layer: Any, x: Any) -> str:
+    """The sizes of a `view` that makes a square image of flat rows, with the names that a class has for them."""
+    channels = torchkind.width(layer, torchkind.input_argument(layer))
+    if x.dim() != 2 or not channels or int(x.shape[1]) % channels:
+        return ""
+    side = math.isqrt(int(x.shape[1]) // channels)
+    if side * side * channels != int(x.shape[1]):
+        return ""
+    own = vars(case.failure.modules[-2].module) if len(case.failure.modules) > 1 else {}
+    holder = vars(holder_of(case, layer)) if holder_of(case, layer) is not None else own
+    name = next((f"self.{key}" for key, value in holder.items() if type(value) is int and value == side), str(side))
+    return f"-1, {channels}, {name}, {name}"
 
 
 def hidden_state(case: Case, mistake: Mistake) -> Iterator[Fix]:
@@ -303,7 +336,7 @@ def _fitting(tensor: Any, other: Any) -> str:
         swapped = [*shape[:-2], shape[-1], shape[-2]]
         if swapped == wanted:
             return ".transpose(-2, -1)"
-    if len(shape) == 4 and len(wanted) == 3 and [shape[0], shape[2] * shape[3], shape[1]] == wanted:
+    if len(shape) > 3 and len(wanted) == 3 and [math.prod(shape[2:]), shape[1]] == wanted[1:]:
         return ".flatten(2).transpose(1, 2)"
     for place in range(len(shape) + 1):
         grown = [*shape[:place], 1, *shape[place:]]
@@ -318,54 +351,6 @@ def _fitting(tensor: Any, other: Any) -> str:
 
 def _broadcasts(left: list[int], right: list[int]) -> bool:
     return all(a == b or 1 in (a, b) for a, b in zip(reversed(left), reversed(right)))
-
-
-def _same_space(case: Case, tensor: Any, dim: int, wanted: int) -> Iterator[Fix]:
-    """Padding with which the convolution behind `tensor` gives the wanted height, width or length."""
-    for step in case.lineage(tensor, dim).steps:
-        layer = step.origin.module
-        if not torchkind.is_conv(layer) or torchkind.is_transposed(layer) or not step.origin.inputs:
-            continue
-        place = dim - (tensor.dim() - len(layer.kernel_size))
-        if place < 0 or step.tensor.dim() != tensor.dim():
-            return
-        size, kernel = int(step.origin.inputs[0].shape[dim]), layer.kernel_size[place]
-        stride, spread = layer.stride[place], layer.dilation[place]
-        for padding in range(0, spread * kernel + 1):
-            if (size + 2 * padding - spread * (kernel - 1) - 1) // stride + 1 == wanted:
-                yield from _padded(case, layer, padding)
-                return
-        return
-
-
-def _padded(case: Case, layer: Any, padding: int) -> Iterator[Fix]:
-    slot = slot_of(case.facts, layer, "padding")
-    if slot is None:
-        return
-    word = layer_word(case, layer)
-    if slot.node is None:
-        yield fix(f"Add padding={padding} to {word}", add_keyword(slot.source, slot.call, f"padding={padding}"))
-    else:
-        yield fix(f"Change padding of {word} to {padding}", slot.source.replace(slot.node, str(padding)))
-
-
-def collapsed(case: Case, mistake: Mistake) -> Iterator[Fix]:
-    """Padding, or a kernel no larger than its input; or a larger input."""
-    layer = mistake.layer
-    if layer is not None and mistake.expected and mistake.given is not None:
-        if torchkind.is_conv(layer):
-            yield from _padded(case, layer, mistake.expected // 2)
-        slot = slot_of(case.facts, layer, "kernel_size")
-        if slot is not None and slot.node is not None and mistake.given > 0:
-            yield fix(
-                f"Change kernel_size of {layer_word(case, layer)} to {mistake.given}",
-                slot.source.replace(slot.node, str(mistake.given)),
-            )
-        if isinstance(layer, (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)) and slot is not None:
-            yield fix(
-                f"Add ceil_mode=True to {layer_word(case, layer)}",
-                add_keyword(slot.source, slot.call, "ceil_mode=True"),
-            )
 
 
 def _size_nodes(call: ast.Call) -> list[ast.expr]:

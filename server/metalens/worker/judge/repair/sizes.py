@@ -10,12 +10,13 @@ from metalens.protocol.messages import Fix
 from metalens.worker.judge import torchkind
 from metalens.worker.judge.case import Case, layer_word
 from metalens.worker.judge.definitions import siblings, slot_of
-from metalens.worker.judge.repair.constants import names_before
+from metalens.worker.judge.repair.constants import expressions_for, is_plain, names_before
 from metalens.worker.judge.repair.edits import add_keyword, adjusted, fix, is_literal, literal
 from metalens.worker.judge.source import Function, Source, source_of
 
 _DEPTH = 3
 _PLACES = 3
+_EXPRESSIONS = 5
 
 
 def change_argument(case: Case, module: Any, argument: str, old: int, new: int, depth: int = 0) -> Iterator[Fix]:
@@ -34,8 +35,10 @@ def change_argument(case: Case, module: Any, argument: str, old: int, new: int, 
     if is_literal(node):
         yield fix(f"Change {what} to {new}", source.replace(node, str(new)))
     holder = holder_of(case, module)
-    for text in _in_own_names(case, source, node, holder, new):
-        yield fix(f"Change {what} to {text}", source.replace(node, text))
+    names = list(_in_own_names(case, source, node, holder, new))
+    for text in names:
+        if is_plain(text):
+            yield fix(f"Change {what} to {text}", source.replace(node, text))
     if is_literal(node):
         return
     text = adjusted(source, node, old, new)
@@ -44,6 +47,9 @@ def change_argument(case: Case, module: Any, argument: str, old: int, new: int, 
     # A plain name was decided elsewhere; an expression is more likely to be the mistake itself.
     plain = isinstance(node, (ast.Name, ast.Attribute)) and depth == 0
     yield from (*decided, *written) if plain else (*written, *decided)
+    for text in names:
+        if not is_plain(text):
+            yield fix(f"Change {what} to {text}", source.replace(node, text))
     widths = {torchkind.width(other, argument) for other in siblings(case.facts, module)}
     if len(widths) == 1 and depth == 0:
         yield fix(f"Change {what} to {new}", source.replace(node, str(new)))
@@ -185,9 +191,8 @@ def _in_own_names(case: Case, source: Source, node: ast.expr, holder: Any, new: 
     if built is None or scope is None or scope.name != "__init__" or new < 4:
         return
     written = source.text_of(node)
-    for name, value in names_before(built, scope, node.lineno).items():
-        if value == new and name != written:
-            yield name
+    names = names_before(built, scope, node.lineno)
+    yield from [text for text in expressions_for(new, names, written) if text != written][:_EXPRESSIONS]
 
 
 def _self_assignment(source: Source, node: ast.Attribute) -> Optional[ast.expr]:

@@ -15,7 +15,17 @@ from metalens.worker.judge import torchkind
 from metalens.worker.judge.case import Case, Mistake, layer_word, own_location
 from metalens.worker.judge.definitions import outer_of, slot_of
 from metalens.worker.judge.lineage import Lineage, operation_of
-from metalens.worker.judge.repair.edits import Called, adjusted, chain, chained, fix, is_literal, layer_call, literal
+from metalens.worker.judge.repair.edits import (
+    Called,
+    adjusted,
+    chain,
+    chained,
+    entry_calls,
+    fix,
+    is_literal,
+    layer_call,
+    literal,
+)
 from metalens.worker.judge.repair.sizes import change_argument, change_value, holder_of
 from metalens.worker.judge.source import Source, source_of
 from metalens.worker.judge.unpacking import innermost_locals
@@ -32,7 +42,7 @@ def consumer_side(case: Case, mistake: Mistake) -> Iterator[Fix]:
     first = list(change_argument(case, layer, argument, mistake.expected, mistake.given))
     yield from first[:1]
     yield from _as_the_producer(case, mistake)
-    yield from first[1:5]
+    yield from first[1:8]
     yield from _as_arithmetic(case, mistake)
 
 
@@ -211,6 +221,8 @@ def _resize_input(case: Case, lineage: Lineage, wanted: int) -> Iterator[Fix]:
     if operation_of(lineage.origin) in ("tensor", "as_tensor", "arange", "linspace") or lineage.dim >= len(sizes):
         return
     node, old = sizes[lineage.dim], int(lineage.tensor.shape[lineage.dim])
+    if lineage.dim == 0 and (lineage.tensor.dim() > 2 or (old > 1 and wanted > old and wanted % old == 0)):
+        return  # the size of a batch is hardly the mistake
     if literal(node) == old:
         name = source.text_of(call.func)
         yield fix(f"Change dim {lineage.dim} of this {name} to {wanted}", source.replace(node, str(wanted)))
@@ -230,26 +242,28 @@ def _nearby(source: Source, node: ast.expr, old: int, wanted: int) -> str:
 
 def moved(case: Case, mistake: Mistake) -> Iterator[Fix]:
     """The wanted size stands in another dimension of the operand."""
-    called, x, target = layer_call(case), mistake.tensor, mistake.dim
-    if called is None or x is None or mistake.expected is None:
-        return
+    suffix = _moving(mistake)
+    for called in entry_calls(case) if suffix else ():
+        name = called.source.text_of(called.argument)
+        shown = chained(called.source, called.argument, suffix) if len(name) <= 24 else suffix
+        yield fix(f"Use {shown}", chain(called.source, called.argument, suffix))
+
+
+def _moving(mistake: Mistake) -> str:
+    x, target = mistake.tensor, mistake.dim
+    if x is None or mistake.expected is None:
+        return ""
     places = [i for i, size in enumerate(x.shape) if int(size) == mistake.expected and i != target]
     # A convolution without a channel dimension: `[B, H, W]` for one channel.
     if mistake.code == "conv-in-channels" and mistake.expected == 1 and x.dim() == len(mistake.layer.kernel_size) + 1:
-        yield fix("Insert .unsqueeze(1)", chain(called.source, called.argument, ".unsqueeze(1)"))
+        return ".unsqueeze(1)"
     if x.dim() == 3 and places and places[-1]:
-        suffix = f".transpose({min(places[-1], target)}, {max(places[-1], target)})"
-    elif x.dim() == 4 and places == [3] and target == 1:
-        suffix = ".permute(0, 3, 1, 2)"
-    elif x.dim() == 4 and places == [1] and target == 3:
-        suffix = ".permute(0, 2, 3, 1)"
-    elif x.dim() == 5 and places == [2] and target == 1:
-        suffix = ".transpose(1, 2)"
-    else:
-        return
-    name = called.source.text_of(called.argument)
-    shown = f"{name}{suffix}" if len(name) <= 24 else suffix
-    yield fix(f"Use {shown}", chain(called.source, called.argument, suffix))
+        return f".transpose({min(places[-1], target)}, {max(places[-1], target)})"
+    if x.dim() == 4 and places == [3] and target == 1:
+        return ".permute(0, 3, 1, 2)"
+    if x.dim() == 4 and places == [1] and target == 3:
+        return ".permute(0, 2, 3, 1)"
+    return ".transpose(1, 2)" if x.dim() == 5 and places == [2] and target == 1 else ""
 
 
 def _other_layer(case: Case, called: Called, mistake: Mistake) -> Iterator[Fix]:

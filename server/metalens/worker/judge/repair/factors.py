@@ -1,0 +1,56 @@
+"""A factor that is missing or too much where a layer near the mistake is built: `inner_dim * 3` for q, k and v."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from metalens.protocol.messages import Fix
+from metalens.worker.judge import torchkind
+from metalens.worker.judge.case import Case, Mistake, layer_word
+from metalens.worker.judge.definitions import slot_in
+from metalens.worker.judge.repair.edits import fix, literal
+from metalens.worker.judge.repair.near import constructions
+from metalens.worker.judge.source import Source
+from metalens.worker.judge.unpacking import unpacking_of
+
+_FACTORS = (3, 2, 4)
+
+
+def multiplied(case: Case, mistake: Mistake) -> Iterator[Fix]:
+    """The width that a layer gives or takes, as a multiple or a part of what is written."""
+    found = unpacking_of(case.failure, case.facts)
+    factors: tuple[int, ...] = _FACTORS
+    if found is not None and found.values and found.names % found.values == 0:
+        factors = (found.names // found.values, *_FACTORS)
+    elif mistake.given and mistake.expected:
+        ratio = max(mistake.given, mistake.expected) / min(mistake.given, mistake.expected)
+        factors = (int(ratio),) if ratio == int(ratio) and ratio > 1 else factors
+    for built in constructions(case, mistake):
+        for argument in (torchkind.output_argument(built.module), torchkind.input_argument(built.module)):
+            slot = slot_in(built.source, built.call, type(built.module), argument) if argument else None
+            if slot is None or slot.node is None:
+                continue
+            word = f"{argument} of {layer_word(case, built.module)}"
+            for text in _scaled(built.source, slot.node, factors):
+                yield fix(f"Change {word} to {text}", built.source.replace(slot.node, text))
+
+
+def _scaled(source: Source, node: ast.expr, factors: tuple[int, ...]) -> Iterator[str]:
+    text = source.text_of(node)
+    value = literal(node)
+    if value is not None:
+        yield from (str(value * factor) for factor in dict.fromkeys(factors))
+        return
+    simple = isinstance(node, (ast.Name, ast.Attribute, ast.Subscript, ast.Call))
+    if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.FloorDiv, ast.Add)):
+        yield source.text_of(node.left)
+        if isinstance(node.op, ast.Mult):
+            yield source.text_of(node.right)
+    elif isinstance(node, ast.Call) and len(node.args) == 1 and getattr(node.func, "id", "") == "int":
+        yield from _scaled(source, node.args[0], factors)
+    base = text if simple else f"({text})"
+    for factor in dict.fromkeys(factors):
+        yield f"{base} * {factor}"
+        if simple:
+            yield f"{base} // {factor}"
