@@ -144,17 +144,21 @@ def _same_evidence(one: Context, other: Context) -> bool:
 
 
 def _findings(file: str, reports: Sequence[Report]) -> tuple[Finding, ...]:
-    """Those that stand in the file, one for each mistake and place: that of the run with the best evidence."""
+    """Those that stand in the file, one for each mistake and place: those of the run with the best evidence."""
     ranked = [
         (_evidence_for(finding, report), index, finding)
         for index, report in enumerate(reports)
         for finding in report.findings
         if finding.location.file == file
     ]
-    kept: dict[object, Finding] = {}
-    for _, _, finding in sorted(ranked, key=lambda item: item[:2]):
-        kept.setdefault((finding.code, finding.location), finding)
-    return tuple(sorted(kept.values(), key=lambda finding: _start(finding.location.range)))
+    # Layers that one expression calls in turn may each be wrong in their own way; a run tells each of them once.
+    kept: dict[object, tuple[int, list[Finding]]] = {}
+    for _, index, finding in sorted(ranked, key=lambda item: item[:2]):
+        run, findings = kept.setdefault((finding.code, finding.location), (index, []))
+        if run == index:
+            findings.append(finding)
+    found = [finding for _, findings in kept.values() for finding in findings]
+    return tuple(sorted(found, key=lambda finding: _start(finding.location.range)))
 
 
 def _about_settings(reports: Sequence[Report]) -> Iterable[Finding]:

@@ -6,12 +6,13 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Optional
 
 import torch
 
 from metalens.protocol.messages import Finding, Pin, Report, Run, Target
 from metalens.worker import judge
+from metalens.worker.judge.indices import beyond
 from metalens.worker.judge.quiet import Watch
 from metalens.worker.judge.silent import suspicion
 from metalens.worker.load.sources import Sources
@@ -93,7 +94,11 @@ def perform(run: Run) -> Report:
 
     tracer.on_failure = failed
     tracer.recovery.confirm = confirmed
-    with torch.no_grad(), Following(tracer, suspicion, watch.saw) as mode, world(), observer:
+
+    def suspected(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[RuntimeError]:
+        return suspicion(function, args, kwargs) or beyond(tracer.facts, function, args, kwargs)
+
+    with torch.no_grad(), Following(tracer, suspected, watch.saw) as mode, world(), observer:
         stage = Stage(run.root, run.import_paths, sources, tracer)
         follow(pin for pin in run.pins if pin.arguments_at is not None)
         for index, caller in enumerate(run.callers):

@@ -21,7 +21,7 @@ class Mistake:
 
     `code` and `message` are shown. The rest is what blame and repair go by, where it applies: `layer` with the
     constructor `argument` that holds `expected`; the operand `tensor` whose dimension `dim` is `given` instead; and
-    `other`, the operand on the other side.
+    `other`, the operand on the other side. `exact` tells that the dimension must be `expected` though no argument is.
     """
 
     code: str
@@ -34,6 +34,7 @@ class Mistake:
     dim: int = 0
     other: Any = None
     other_dim: int = 0
+    exact: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,8 +132,12 @@ def own_location(failure: Failure, place: int) -> Optional[Location]:
 def layer_word(case: Case, module: Any) -> str:
     """The name of a layer for people, short enough for a message."""
     name = case.facts.name_of(module)
-    if name and not name.isdigit():
+    places = name.split(".")
+    if name and not all(place.isdigit() for place in places):
         return shorten(name)
+    if len(places) > 1 and case.failure.modules:
+        root = _called(case, case.failure.modules[0].location)
+        return root + "".join(f"[{place}]" for place in places) if root else name
     callee = _callee(case, module)
     if callee and not name:
         return callee

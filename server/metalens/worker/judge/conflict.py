@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Optional
 
 from metalens.protocol.values import Location
 from metalens.worker.judge import torchkind
+from metalens.worker.judge.blame import place_of
 from metalens.worker.judge.case import Case, Mistake
 from metalens.worker.judge.definitions import slot_of
-from metalens.worker.judge.descent import Descent, descent_of
+from metalens.worker.judge.descent import Descent, Place, descent_of
 from metalens.worker.judge.rules import mistake_of
 from metalens.worker.judge.source import source_of
-from metalens.worker.trace.facts import Facts
 
-Name = tuple[str, Any]
-"""A name (or what is read like one) in an expression, and the function in which it stands."""
+Name = tuple[str, Any, Optional[Location]]
+"""A name (or what is read like one) in an expression, the function in which it stands, and whose constructor it is."""
 
 _LARGEST = 4096
 _EXPLOSIVE = (ast.Pow, ast.LShift)
@@ -35,18 +36,36 @@ class Side:
         """Whether the size was only handed on since it was set, so that another one could be followed in mind."""
         return self.size is not None and self.descent.sizes == {self.size}
 
+    def wanted(self, root: Place) -> frozenset[int]:
+        """The sizes of a root with which the side would be what is needed, if it is handed on, a factor or a part."""
+        if not self.size or not self.needs:
+            return frozenset()
+        if self.is_passed_on:
+            return frozenset([self.needs])
+        size = self.descent.roots[root]
+        found = (Fraction(size * self.needs, self.size), Fraction(size - self.size + self.needs))
+        return frozenset(int(value) for value in found if value.denominator == 1 and value > 0)
+
+    def wanted_of(self, layer: Any) -> Optional[frozenset[int]]:
+        """The sizes that a layer would have to set; None if that is not known."""
+        if self.size is None:
+            return None
+        roots = [root for root, module in self.descent.declared.items() if module is layer]
+        return frozenset(value for root in roots for value in self.wanted(root))
+
 
 @dataclass(frozen=True)
 class Share:
-    """What a layer has to do with a conflict: a constructor argument, and the size that would end the conflict.
+    """What a layer has to do with a conflict: a constructor argument, its size, and those that would end the conflict.
 
-    `expression` is what stands there for the argument, `names` are those in it with the function around them; both are
-    None if it cannot be seen.
+    `needs` is None where they are not known. `expression` is what stands there for the argument, `names` are those in
+    it with the function around them; both are None if it cannot be seen.
     """
 
     layer: Any
     argument: str
-    needs: Optional[int]
+    size: Optional[int]
+    needs: Optional[frozenset[int]]
     expression: Optional[ast.expr]
     names: Optional[frozenset[Name]]
 
@@ -56,23 +75,29 @@ class Share:
         return self.names == frozenset()
 
     @property
-    def solution(self) -> Optional[int]:
-        """The value of the only name in the expression that would end the conflict, if there is one."""
+    def is_handed_on(self) -> bool:
+        """Whether the argument is only the name of what someone else decided."""
+        return isinstance(self.expression, (ast.Name, ast.Attribute))
+
+    @property
+    def solutions(self) -> frozenset[Optional[int]]:
+        """The values of the only name in the expression that would end the conflict; None among them if any may."""
+        unknown: frozenset[Optional[int]] = frozenset([None])
         if self.needs is None or self.expression is None or not self.names or len(self.names) != 1:
-            return None
-        ((name, _),) = self.names
+            return unknown
+        ((name, _, _),) = self.names
         if not name.isidentifier() or any(isinstance(part, _EXPLOSIVE) for part in ast.walk(self.expression)):
-            return None
+            return unknown
         code = compile(ast.Expression(self.expression), "<size>", "eval")
-        values = (value for value in range(1, _LARGEST + 1) if _evaluated(code, {name: value}) == self.needs)
-        return next(values, None)
+        return frozenset(value for value in range(1, _LARGEST + 1) if _evaluated(code, {name: value}) in self.needs)
 
 
 @dataclass(frozen=True)
 class Conflict:
     """Two sizes that disagree, or `sides` of unknown size where a mistake is of another kind.
 
-    `model` is the outermost module under way, `place` the expression that failed, `layer` the one that failed there.
+    `model` is the outermost module under way, `place` the expression that failed, `blamed` the one that is at fault,
+    `layer` the layer that failed there and `built` the call that made it.
     `numbers` are the two that the message speaks of, if it does. `shares` are the layers that want or give the sizes,
     by their constructor calls. `written` tells that no number behind the sizes could be wrong; else `unknowns` are the
     names that could, each with the values that would end the conflict (None: it is not known which). `seen` tells that
@@ -82,7 +107,9 @@ class Conflict:
     code: str
     model: Any
     place: Location
+    blamed: Location
     layer: Any
+    built: Optional[Location]
     numbers: Optional[tuple[int, int]]
     sides: tuple[Side, ...]
     sizes: Optional[tuple[int, int]]
@@ -105,11 +132,14 @@ def conflict_of(case: Case) -> Conflict:
         sides = tuple(Side(int(t.shape[d]), _other(sizes, int(t.shape[d])), descent) for (t, d), descent in found)
     shares = _shares(case, mistake, sides)
     written = sizes is not None and _is_written(case, mistake, places)
+    built = facts.built_of(mistake.layer)
     return Conflict(
         code=mistake.code,
         model=case.failure.modules[0].module if case.failure.modules else None,
         place=case.location,
+        blamed=place_of(case, mistake),
         layer=mistake.layer,
+        built=built.location if built is not None else None,
         numbers=sizes or _numbers(mistake),
         sides=sides,
         sizes=sizes,
@@ -126,7 +156,7 @@ def _places(mistake: Mistake) -> list[tuple[Any, int]]:
     if tensor is None or mistake.given is None or dim >= tensor.dim() or int(tensor.shape[dim]) != mistake.given:
         return []
     if mistake.other is None:
-        return [(tensor, dim)] if mistake.argument or mistake.code == "split-sizes" else []
+        return [(tensor, dim)] if mistake.argument or mistake.exact else []
     place = mistake.other_dim
     return [(tensor, dim), (mistake.other, place)] if place < mistake.other.dim() else []
 
@@ -166,15 +196,16 @@ def _mentioned(case: Case) -> list[Any]:
 
 
 def _shares(case: Case, mistake: Mistake, sides: tuple[Side, ...]) -> dict[Location, list[Share]]:
-    found = [(mistake.layer, mistake.argument, mistake.given)] if mistake.layer is not None else []
+    given = frozenset([mistake.given]) if mistake.given is not None else None
+    found = [(mistake.layer, mistake.argument, given)] if mistake.layer is not None else []
     for side in sides:
-        needs = side.needs if side.is_passed_on else None
-        found += [(layer, torchkind.output_argument(layer), needs) for layer in side.descent.layers]
+        found += [(layer, torchkind.output_argument(layer), side.wanted_of(layer)) for layer in side.descent.layers]
     shares: dict[Location, list[Share]] = {}
     for layer, argument, needs in found:
         built = case.facts.built_of(layer)
         if built is not None and built.location is not None:
-            share = Share(layer, argument, needs, *_slot(case.facts, layer, argument))
+            size = torchkind.width(layer, argument) if argument else None
+            share = Share(layer, argument, size, needs, *_slot(case, layer, argument))
             shares.setdefault(built.location, []).append(share)
     return shares
 
@@ -183,7 +214,7 @@ def _unknowns(shares: dict[Location, list[Share]]) -> dict[Name, set[Optional[in
     found: dict[Name, set[Optional[int]]] = {}
     for share in (share for group in shares.values() for share in group):
         for name in share.names or ():
-            found.setdefault(name, set()).add(share.solution)
+            found.setdefault(name, set()).update(share.solutions)
     return found
 
 
@@ -207,14 +238,27 @@ def _is_written(case: Case, mistake: Mistake, places: list[tuple[Any, int]]) -> 
     for tensor, dim in places:
         layer = case.lineage(tensor, dim).layer
         wants.append((layer, torchkind.output_argument(layer) if layer is not None else ""))
-    names = [_slot(case.facts, layer, argument)[1] for layer, argument in wants]
+    names = [_slot(case, layer, argument)[1] for layer, argument in wants]
     return len(names) > 1 and None not in names and all(found == names[0] for found in names)
 
 
-def _slot(facts: Facts, layer: Any, argument: str) -> tuple[Optional[ast.expr], Optional[frozenset[Name]]]:
-    slot = slot_of(facts, layer, argument) if layer is not None else None
+def _slot(case: Case, layer: Any, argument: str) -> tuple[Optional[ast.expr], Optional[frozenset[Name]]]:
+    slot = slot_of(case.facts, layer, argument) if layer is not None else None
     if slot is None or slot.node is None:
         return None, None
     parts = [part for part in ast.walk(slot.node) if isinstance(part, (ast.Name, ast.Subscript, ast.Call))]
     scope = slot.source.function_at(slot.node.lineno - 1)
-    return slot.node, frozenset((ast.unparse(part), scope) for part in parts)
+    owner = _owner(case, layer)
+    return slot.node, frozenset((ast.unparse(part), scope, owner) for part in parts)
+
+
+def _owner(case: Case, layer: Any) -> Optional[Location]:
+    """Where the user's module was built that holds a layer: each one has its own sizes behind the same names."""
+    if not case.failure.modules:
+        return None
+    holders = {id(part): holder for holder in case.failure.modules[0].module.modules() for part in holder.children()}
+    holder = holders.get(id(layer))
+    while holder is not None and torchkind.is_own(holder):
+        holder = holders.get(id(holder))
+    built = case.facts.built_of(holder) if holder is not None else None
+    return built.location if built is not None else None

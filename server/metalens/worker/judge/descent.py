@@ -25,9 +25,12 @@ _MOST = 4000
 _NOWHERE = Location("", Range(Position(0, 0), Position(0, 0)))
 # Sizes of these come from several dimensions or from numbers.
 _MIXING = frozenset(
-    "matmul mm bmm mv einsum tensordot baddbmm addmm addbmm pixelshuffle pixelunshuffle pixel_shuffle pixel_unshuffle"
-    " unfold fold cdist outer kron scaled_dot_product_attention bilinear diag diagonal repeat_interleave rearrange"
-    " reduce tile".split()
+    "pixelshuffle pixelunshuffle pixel_shuffle pixel_unshuffle unfold fold kron diag diagonal repeat_interleave"
+    " rearrange reduce tile".split()
+)
+# Each size that these give is one of their inputs'.
+_CHOOSING = frozenset(
+    "matmul mm bmm mv einsum tensordot baddbmm addmm addbmm cdist outer scaled_dot_product_attention bilinear".split()
 )
 _MADE_OF_NUMBERS = frozenset(["getitem", "expand", "repeat", "pad", "interpolate", "narrow", "roll"])
 _FROM_NUMBERS = _MADE_OF_NUMBERS | FACTORIES | RESHAPES
@@ -37,18 +40,22 @@ _FROM_NUMBERS = _MADE_OF_NUMBERS | FACTORIES | RESHAPES
 class Descent:
     """All `places` on the way and the `sizes` that were met there.
 
-    `roots` are the places where the way ends, with their sizes; of these `declared` are those where one of `layers` set
-    the size. `doubtful` tells that a substitute is on the way, in a dimension that its mistake left open; if that could
-    only be one of two sizes, the one that it got and the other are among the `alternatives`.
+    `roots` are the places where the way ends, with their sizes; of these `declared` are those where a layer set the
+    size, with that layer. `doubtful` tells that a substitute is on the way, in a dimension that its mistake left open;
+    if that could only be one of two sizes, the one that it got and the other are among the `alternatives`.
     """
 
     places: frozenset[Place]
     roots: dict[Place, int]
-    declared: frozenset[Place]
-    layers: tuple[Any, ...]
+    declared: dict[Place, Any]
     sizes: frozenset[int]
     alternatives: frozenset[tuple[int, int]]
     doubtful: bool
+
+    @property
+    def layers(self) -> tuple[Any, ...]:
+        """The layers that set sizes, each once."""
+        return tuple({id(layer): layer for layer in self.declared.values()}.values())
 
 
 def descent_of(facts: Facts, starts: Iterable[tuple[Any, int]], leaked: bool) -> Descent:
@@ -88,8 +95,7 @@ def descent_of(facts: Facts, starts: Iterable[tuple[Any, int]], leaked: bool) ->
     return Descent(
         frozenset(places),
         roots,
-        frozenset(declared),
-        tuple({id(layer): layer for layer in declared.values()}.values()),
+        declared,
         frozenset(sizes),
         frozenset(alternatives),
         doubtful or len(places) >= _MOST,
@@ -137,10 +143,14 @@ def _places(name: str, origin: Origin, source: Any, tensor: Any, dim: int) -> It
     if name in RESHAPES or (source.dim() != tensor.dim() and source.numel() == tensor.numel()):
         return _group(tuple(source.shape), tuple(tensor.shape), dim)
     equal = [place for place in every if int(source.shape[place]) == size]
+    if name in _CHOOSING and any(size in part.shape for part in origin.inputs):
+        return equal
     if name in TURNS:
         return equal or every
     if isinstance(source, torch.nn.Parameter):
         return equal
+    if _is_set(origin, name, tensor, dim):
+        return ()
     if _is_width(name, tensor, dim):
         return () if source is origin.inputs[0] else equal
     if source.dim() == tensor.dim():
@@ -154,6 +164,15 @@ def _is_width(name: str, tensor: Any, dim: int) -> bool:
         return bool(dim == tensor.dim() - 1)
     found = re.fullmatch(r"conv(?:_transpose)?([123])d", name)
     return found is not None and bool(dim == tensor.dim() - 1 - int(found.group(1)))
+
+
+def _is_set(origin: Origin, name: str, tensor: Any, dim: int) -> bool:
+    """Whether a pool gives a dimension of space the size that it was told, whatever comes in."""
+    found = re.fullmatch(r"adaptive_?(?:max|avg)_?pool([123])d", name)
+    if found is None or dim < tensor.dim() - int(found.group(1)):
+        return False
+    size = getattr(origin.module, "output_size", 1)
+    return None not in size if isinstance(size, tuple) else size is not None
 
 
 def _of_product(origin: Origin, source: Any, dim: int) -> tuple[int, ...]:

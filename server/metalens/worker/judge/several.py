@@ -13,7 +13,6 @@ from typing import Any, Optional
 
 from metalens.protocol.messages import Finding
 from metalens.worker.judge.conflict import Conflict, Share, Side, conflict_of
-from metalens.worker.judge.descent import Place
 from metalens.worker.judge.judge import case_of, tell
 from metalens.worker.trace.facts import Facts, Failure
 
@@ -23,30 +22,34 @@ def findings_of(failures: Iterable[Failure], facts: Facts) -> tuple[Finding, ...
     found: dict[tuple[Any, ...], Finding] = {}
     earlier: list[Conflict] = []
     for failure in failures:
-        finding = _finding(failure, facts, earlier)
-        if finding is not None:
-            found.setdefault((finding.location.file, finding.location.range, finding.code), finding)
+        try:
+            case = case_of(failure, facts)
+            conflict = conflict_of(case) if case is not None else None
+            # Where nothing went on after a mistake, nothing can follow from one.
+            alone = not facts.recovered and not facts.leaked
+            if case is None or conflict is None or not (alone or _is_new(conflict, earlier)):
+                continue
+        except Exception as error:  # noqa: BLE001 - judging runs torch on what user code left behind
+            sys.stderr.write(f"metalens could not judge a {type(failure.error).__name__}: {error!r}\n")
+            continue
+        finding = tell(case)
+        found.setdefault((finding.location, finding.code, conflict.built), finding)
     return tuple(found.values())
 
 
-def _finding(failure: Failure, facts: Facts, earlier: list[Conflict]) -> Optional[Finding]:
-    try:
-        case = case_of(failure, facts)
-        if case is None:
-            return None
-        # Where nothing went on after a mistake, nothing can follow from one.
-        if facts.recovered or facts.leaked:
-            conflict = conflict_of(case)
-            if any(conflict.place == other.place for other in earlier):
-                return None  # the same again, in another round or instance
-            follows = _is_in_doubt(conflict) or any(_same_cause(conflict, other) for other in earlier)
-            earlier.append(conflict)
-            if follows:
-                return None
-    except Exception as error:  # noqa: BLE001 - judging runs torch on what user code left behind
-        sys.stderr.write(f"metalens could not judge a {type(failure.error).__name__}: {error!r}\n")
-        return None
-    return tell(case)
+def _is_new(conflict: Conflict, earlier: list[Conflict]) -> bool:
+    """Whether a mistake is one of its own; it is remembered."""
+    if any(_is_again(conflict, other) for other in earlier):
+        return False
+    follows = _is_in_doubt(conflict) or any(_same_cause(conflict, other) for other in earlier)
+    earlier.append(conflict)
+    return not follows
+
+
+def _is_again(conflict: Conflict, other: Conflict) -> bool:
+    """Whether a mistake is one that was met before, in another round or instance."""
+    same = conflict.place == other.place and conflict.built == other.built
+    return same and conflict.blamed == other.blamed
 
 
 def _is_in_doubt(conflict: Conflict) -> bool:
@@ -82,7 +85,7 @@ def _same_cause(conflict: Conflict, other: Conflict) -> bool:
         return conflict.numbers is other.numbers and conflict.code == other.code
     if conflict.sizes is not None and other.sizes is not None and (conflict.written or other.written):
         return False
-    if conflict.seen and other.seen:
+    if conflict.seen or other.seen:
         return False
     return _alike(conflict.numbers, other.numbers, parts=not conflict.seen and not other.seen)
 
@@ -106,17 +109,9 @@ def _same_root(one: Side, two: Side) -> bool:
     if one.is_passed_on and two.is_passed_on:
         return one.needs == two.needs
     roots = shared & set(one.descent.roots) & set(two.descent.roots)
-    if not roots or not roots <= one.descent.declared & two.descent.declared:
+    if not roots or not roots <= set(one.descent.declared) & set(two.descent.declared):
         return True  # sizes that nobody declared may change together
-    return any(_wanted(one, root) & _wanted(two, root) for root in roots)
-
-
-def _wanted(side: Side, root: Place) -> set[Fraction]:
-    """The sizes of a root with which a side would be what is needed, if it is a factor or a part of it."""
-    size = side.descent.roots[root]
-    if not side.size or not side.needs:
-        return set()
-    return {Fraction(size * side.needs, side.size), Fraction(size - side.size + side.needs)}
+    return any(one.wanted(root) & two.wanted(root) for root in roots)
 
 
 def _same_call(one: Share, two: Share, conflict: Conflict, other: Conflict) -> bool:
@@ -126,9 +121,17 @@ def _same_call(one: Share, two: Share, conflict: Conflict, other: Conflict) -> b
     if one.layer is two.layer or conflict.sizes is None or other.sizes is None:
         # A layer that was called in another one's place fails again in its own.
         return one.layer is two.layer is conflict.layer is other.layer and _gives(one.layer, conflict)
-    if one.argument == two.argument and one.is_literal and two.is_literal:
-        return one.needs is None or two.needs is None or one.needs == two.needs
-    return not (one.is_literal and two.is_literal)
+    if one.argument != two.argument:
+        return False
+    if one.is_handed_on and two.is_handed_on and conflict.blamed != other.blamed:
+        return False  # what was handed on is wrong, each time in another place
+    if one.needs is None or two.needs is None or one.needs & two.needs:
+        return True
+    if (one.is_literal and two.is_literal) or not one.size or not two.size:
+        return False
+    # One expression may be off by a factor or a part, whatever its names stand for.
+    factors = {Fraction(value, one.size) for value in one.needs} & {Fraction(value, two.size) for value in two.needs}
+    return bool(factors or {value - one.size for value in one.needs} & {value - two.size for value in two.needs})
 
 
 def _gives(layer: Any, conflict: Conflict) -> bool:

@@ -20,16 +20,20 @@ from metalens.worker.trace.guess import (
     reshaped,
     same,
     shape_of,
+    turned,
     unflattened,
 )
+from metalens.worker.trace.space_guess import OF_SPACE
 
 
 def guess_of_function(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Guesses:
     """What a function of this name would have given, for a method its tensor first; None where no rule knows it."""
-    rule = _FUNCTIONS.get(name)
+    rule = _FUNCTIONS.get(name) or OF_SPACE.get(name)
     if rule is not None:
         return rule(args, kwargs)
-    if name in _BINARY:
+    if name == "where":
+        args = args[1:]
+    if name in _BINARY or name == "where":
         return _broadcast(args[0], args[1] if len(args) > 1 else next(iter(kwargs.values())))
     if name in _LOSSES:
         return Guess((), frozenset()) if kwargs.get("reduction", "mean") != "none" else same(args[0], all_of(args[0]))
@@ -82,7 +86,10 @@ def _matmul(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Guess]:
         return None
     lead = max(a[:-2], b[:-2], key=len)
     sizes = (*lead, *a[-2:-1], *(b[-1:] if len(b) > 1 else ()))
-    return Guess(sizes, frozenset(range(len(sizes))), left.dtype if left.dtype.is_floating_point else right.dtype)
+    # If the operands would fit turned or in the other order, nothing is sure; else they only disagree on the inside.
+    turned = len(a) < 2 or len(b) < 2 or a[-1] == b[-1] or a[-2] == b[-2] or b[-1] == a[-2]
+    doubtful = range(len(sizes)) if turned else range(len(lead)) if a[:-2] != b[:-2] else ()
+    return Guess(sizes, frozenset(doubtful), left.dtype if left.dtype.is_floating_point else right.dtype)
 
 
 def _einsum(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Guess]:
@@ -166,12 +173,21 @@ def _split(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[tuple[Gues
         return None
     dim, shape = dim % x.dim(), shape_of(x)
     pieces = [(*shape[:dim], max(0, int(size)), *shape[dim + 1 :]) for size in sizes]
-    return tuple(Guess(piece, frozenset((dim,)), x.dtype) for piece in pieces)
+    # If another dimension would have fit, it may be the one that was meant.
+    doubtful = frozenset((dim,)) | turned(x, sum(int(size) for size in sizes), dim)
+    doubtful = all_of(x) if len(doubtful) > 1 else doubtful
+    return tuple(Guess(piece, doubtful, x.dtype) for piece in pieces)
 
 
-def _item(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Guess]:
-    """Keys too big for a tensor point to its first items; those for which it lacks a dimension are gone."""
+def _item(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Guesses:
+    """Keys too big for a tensor point to its first items; those for which it lacks a dimension are gone.
+
+    A shape gives 1 in place of a size that it does not have, another tuple its first tensor.
+    """
     x, keys = args[0], args[1] if isinstance(args[1], tuple) else (args[1],)
+    if isinstance(x, tuple):
+        tensors = (same(part, all_of(part)) for part in x if isinstance(part, Tensor))
+        return 1 if isinstance(x, torch.Size) else next(tensors, None)
     if not all(isinstance(key, (int, slice, type(None), type(...))) for key in keys):
         return None
     counted = [key for key in keys if key is not None and key is not ...]
@@ -202,6 +218,53 @@ def _embedded(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Guess:
     return Guess((*shape_of(bound["input"]), int(bound["weight"].shape[1])), frozenset(), bound["weight"].dtype)
 
 
+def _picked(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Guess:
+    bound = _bound(("input", "dim", "index"), args, kwargs)
+    x, dim = bound["input"], bound["dim"] % bound["input"].dim()
+    return Guess((*shape_of(x)[:dim], int(bound["index"].numel()), *shape_of(x)[dim + 1 :]), frozenset((dim,)), x.dtype)
+
+
+def _gathered(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Guess:
+    bound = _bound(("input", "dim", "index"), args, kwargs)
+    return Guess(shape_of(bound["index"]), all_of(bound["index"]), bound["input"].dtype)
+
+
+def _pieces(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[tuple[Guess, ...]]:
+    """So many equal pieces along the last dimension, where the one that was named does not exist."""
+    bound = _bound(("input", "chunks", "dim"), args, kwargs)
+    x, count = bound["input"], bound["chunks"]
+    piece = (*shape_of(x)[:-1], max(1, -(-int(x.shape[-1]) // count)))
+    return tuple(Guess(piece, all_of(x), x.dtype) for _ in range(count))
+
+
+def _added_product(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Guess]:
+    return _matmul(args[1:3], {})
+
+
+def _compared(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Guess]:
+    found = _broadcast(args[0], args[1] if len(args) > 1 else next(iter(kwargs.values())))
+    return found._replace(dtype=torch.bool) if found is not None else None
+
+
+def _bilinear(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Guess:
+    x, weight = args[0], args[2]
+    return Guess((*shape_of(x)[:-1], int(weight.shape[0])), frozenset(range(x.dim() - 1)), weight.dtype)
+
+
+def _similarity(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Guess]:
+    found, dim = _broadcast(args[0], args[1]), kwargs.get("dim", args[2] if len(args) > 2 else 1)
+    if found is None:
+        return None
+    dim %= len(found.shape)
+    sizes = (*found.shape[:dim], *found.shape[dim + 1 :])
+    return Guess(sizes, frozenset(range(len(sizes))), found.dtype)
+
+
+def _distances(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Guess:
+    left, right = shape_of(args[0]), shape_of(args[1])
+    return Guess((*left[:-1], right[-2]), frozenset(range(len(left) - 2)), args[0].dtype)
+
+
 _Rule = Callable[["tuple[Any, ...]", "dict[str, Any]"], Guesses]
 _FUNCTIONS: dict[str, _Rule] = {
     "linear": _functional_linear,
@@ -214,17 +277,31 @@ _FUNCTIONS: dict[str, _Rule] = {
     "scaled_dot_product_attention": _dot_product,
     "embedding": _embedded,
     **dict.fromkeys(("batch_norm", "layer_norm", "group_norm", "instance_norm", "rms_norm", "prelu"), _normalised),
-    **dict.fromkeys(("matmul", "mm", "bmm"), _matmul),
+    "index_select": _picked,
+    "chunk": _pieces,
+    "bilinear": _bilinear,
+    "cosine_similarity": _similarity,
+    "cdist": _distances,
+    **dict.fromkeys(("gather", "take_along_dim"), _gathered),
+    **dict.fromkeys(("addmm", "baddbmm", "addbmm"), _added_product),
+    **dict.fromkeys(("eq", "ne", "lt", "gt", "le", "ge", "logical_and", "logical_or"), _compared),
+    **dict.fromkeys(("matmul", "mm", "bmm", "mv"), _matmul),
     **dict.fromkeys(("cat", "concat", "concatenate"), _cat),
     **dict.fromkeys(("view", "reshape"), _view),
     **dict.fromkeys(("expand", "broadcast_to"), _expand),
     **dict.fromkeys(("split", "split_with_sizes"), _split),
     **dict.fromkeys(("softmax", "log_softmax", "softmin", "dropout", "relu", "gelu", "normalize"), _kept),
     **dict.fromkeys(
-        ("permute", "transpose", "flatten", "squeeze", "unsqueeze", "repeat", "swapaxes", "movedim"), _doubted
+        (
+            "permute transpose flatten squeeze unsqueeze repeat swapaxes movedim roll flip tile scatter scatter_add"
+            " index_add index_copy masked_fill masked_scatter cumsum expand_as mean sum amax amin"
+        ).split(),
+        _doubted,
     ),
 }
-_BINARY = frozenset("add sub mul div truediv floordiv pow mod iadd isub imul itruediv maximum minimum where".split())
+_BINARY = frozenset(
+    "add sub mul div true_divide truediv floordiv pow mod iadd isub imul itruediv maximum minimum lerp".split()
+)
 _LOSSES = frozenset(
     (
         "mse_loss l1_loss smooth_l1_loss huber_loss cross_entropy nll_loss kl_div binary_cross_entropy "

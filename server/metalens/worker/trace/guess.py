@@ -34,6 +34,8 @@ def linear_like(x: Tensor, expected: int, width: int, dtype: torch.dtype) -> Gue
         if math.prod(shape[start:]) == expected:
             return Guess((*shape[:start], width), frozenset(range(start)), dtype)
     doubtful = frozenset(range(x.dim() - 1)) if x.dim() > 3 else turned(x, expected, x.dim() - 1)
+    if x.dim() < 2:  # the batch may have been flattened too
+        doubtful = all_of(x)
     return Guess((*shape[:-1], width), doubtful, dtype)
 
 

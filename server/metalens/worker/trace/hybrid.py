@@ -66,15 +66,22 @@ class Hybrid(TorchFunctionMode):
         try:
             if special is not None:
                 return special(self, func, args, kwargs)
-            return self._checked(func, args, kwargs)
+            return self.checked(func, args, kwargs)
         except (Limit, UnknownError):
             raise
         except Exception as error:  # noqa: BLE001 - torch raises any type; what it means is decided in rescue
             return self.rescue(func, args, kwargs, error)
 
-    def _checked(self, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def checked(
+        self,
+        func: Function,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        given: Optional[tuple[tuple[Any, ...], dict[str, Any]]] = None,
+    ) -> Any:
+        """The result of a call, unless a real device would have refused what was `given` (else the arguments)."""
         result = func(*args, **kwargs)
-        error = self.suspicion(func, args, kwargs)
+        error = self.suspicion(func, *(given or (args, kwargs)))
         if error is not None:
             raise error
         return result
@@ -87,7 +94,7 @@ class Hybrid(TorchFunctionMode):
             if _is_in_place(func):
                 self.on_taint(f"{_name(func)} writes computed values into a constant")
             try:
-                return self._checked(func, _map(to_meta, args), _map(to_meta, kwargs))
+                return self.checked(func, _map(to_meta, args), _map(to_meta, kwargs), (args, kwargs))
             except Exception as second:  # noqa: BLE001 - as above
                 error, text = second, str(second)
         if isinstance(error, NotImplementedError) or "meta" in text.lower() or "aten::" in text:
@@ -339,7 +346,7 @@ def _index(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str
         else:
             new.append(key)
     key_index = tuple(new) if isinstance(args[1], tuple) or len(new) != 1 else new[0]
-    return func(args[0], key_index, *args[2:], **kwargs)
+    return mode.checked(func, (args[0], key_index, *args[2:]), kwargs)
 
 
 def _nothing(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

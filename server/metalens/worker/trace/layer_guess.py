@@ -23,6 +23,7 @@ from metalens.worker.trace.guess import (
     turned,
     unflattened,
 )
+from metalens.worker.trace.space_guess import adapted, padded, pooled, shuffled, unshuffled
 
 nn = torch.nn
 
@@ -67,9 +68,11 @@ def _of_plain_layer(layer: Any, x: Tensor, tensors: list[Tensor]) -> Guesses:
     if isinstance(layer, _TRANSFORMERS):
         return same(tensors[1] if isinstance(layer, nn.Transformer) and len(tensors) > 1 else x, all_of(x))
     if isinstance(layer, nn.PixelShuffle):
-        factor, shape = layer.upscale_factor, shape_of(x)
-        sizes = (*shape[:-3], max(1, shape[-3] // factor**2), shape[-2] * factor, shape[-1] * factor)
-        return Guess(sizes, frozenset((x.dim() - 3,)), x.dtype)
+        return shuffled(x, layer.upscale_factor)
+    if isinstance(layer, nn.PixelUnshuffle):
+        return unshuffled(x, layer.downscale_factor)
+    if type(layer).__module__ == "torch.nn.modules.padding" and isinstance(layer.padding, tuple):
+        return padded(x, layer.padding)
     if isinstance(layer, nn.Unflatten):
         return reshaped(x, unflattened(shape_of(x), int(layer.dim), tuple(layer.unflattened_size)))
     kind = re.fullmatch(r"(Adaptive)?(?:Max|Avg|LP|FractionalMax)Pool([123])d", type(layer).__name__)
@@ -127,17 +130,9 @@ def _attention(layer: Any, tensors: list[Tensor], kwargs: dict[str, Any]) -> Gue
 
 
 def _pooled(x: Tensor, space: int, layer: Any, adaptive: bool) -> Guess:
-    shape = shape_of(x)
-    if x.dim() not in (space + 1, space + 2):
-        return same(x, all_of(x))
-    lead = shape[:-space]
-    doubtful = frozenset(range(len(lead), x.dim()))
     if adaptive:
-        wanted = each(layer.output_size, space)
-        return Guess(
-            (*lead, *(w if w is not None else s for w, s in zip(wanted, shape[-space:]))), frozenset(), x.dtype
-        )
+        return adapted(x, space, layer.output_size)
     kernel = each(layer.kernel_size, space)
     stride = each(layer.stride, space) if layer.stride is not None else kernel
     padding, dilation = each(getattr(layer, "padding", 0), space), each(getattr(layer, "dilation", 1), space)
-    return Guess((*lead, *Window(kernel, stride, padding, dilation).over(shape[-space:])), doubtful, x.dtype)
+    return pooled(x, space, Window(kernel, stride, padding, dilation))

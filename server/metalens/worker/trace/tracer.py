@@ -95,14 +95,15 @@ class Tracer:
 
     def name_modules(self) -> None:
         """Give every module its dotted path in the outermost model that holds it."""
-        names = self.facts.names
-        for built in list(self.facts.built.values()):
-            if id(built.module) in names or "_modules" not in vars(built.module):
-                continue
-            # Parents are built before their children, so the first path found is the longest.
-            for name, part in torch.nn.Module.named_modules(built.module):
-                if name:
-                    names.setdefault(id(part), name)
+        names, built = self.facts.names, list(self.facts.built.values())
+        modules = [item.module for item in built if "_modules" in vars(item.module)]
+        held = {id(part) for module in modules for part in vars(module)["_modules"].values()}
+        # Those that no other holds come first, and parents are built before their children: the longest path wins.
+        for module in sorted(modules, key=lambda module: id(module) in held):
+            if id(module) not in names:
+                for name, part in torch.nn.Module.named_modules(module):
+                    if name:
+                        names.setdefault(id(part), name)
 
     def location(self) -> Optional[Location]:
         """The innermost instrumented expression under way."""
@@ -196,19 +197,21 @@ class Tracer:
             return record(number, value)
 
         def index(number: int, value: Any, key: Any) -> Any:
-            if not isinstance(value, torch.Tensor):
+            if not isinstance(value, (torch.Tensor, tuple)):
                 return record(number, value[key])
             at.append((trace, number))
             try:
                 part = value[key]
             except Exception as error:
                 self._note(error, trace, number)
+                if isinstance(value, tuple):
+                    self.torch_error(operator.getitem, (value, key), {}, error)
                 part = self.recover(error, sys._getframe(), operator.getitem, (value, key), {})
                 if part is NOTHING:
                     raise
             finally:
                 at.pop()
-            if isinstance(part, torch.Tensor):
+            if isinstance(part, torch.Tensor) and isinstance(value, torch.Tensor):
                 self._made(part, trace, number, operator.getitem, (value,))
             return record(number, part)
 

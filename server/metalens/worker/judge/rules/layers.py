@@ -89,10 +89,23 @@ def layer_norm(case: Case) -> Optional[Mistake]:
     if len(shape) > 1 or not x.dim():
         got = words.shape(x.shape[-len(shape) :])
         message = words.within(f"{word} normalises {words.shape(shape)}, got {got}", f" ({words.shape(x.shape)})")
-        return Mistake("norm-features", message, layer, tensor=x)
+        return _of_several(message, layer, x, tuple(shape))
     expected, given = int(shape[0]), int(x.shape[-1])
     message = words.within(f"{word} normalises {expected} features, got {given}", *case.why(x, -1))
     return Mistake("norm-features", message, layer, "normalized_shape", expected, given, tensor=x, dim=x.dim() - 1)
+
+
+def _of_several(message: str, layer: Any, x: Any, shape: tuple[int, ...]) -> Mistake:
+    lead = x.dim() - len(shape)
+    pairs = [(int(x.shape[lead + dim]), int(size)) for dim, size in enumerate(shape)] if lead >= 0 else []
+    differing = [dim for dim, (given, size) in enumerate(pairs) if given != size]
+    if len({pairs[dim] for dim in differing}) != 1:
+        return Mistake("norm-features", message, layer, tensor=x)
+    dim = differing[0]
+    given = pairs[dim][0]
+    return Mistake(
+        "norm-features", message, layer, expected=int(shape[dim]), given=given, tensor=x, dim=lead + dim, exact=True
+    )
 
 
 def group_norm(case: Case) -> Optional[Mistake]:
@@ -130,7 +143,7 @@ def embedding(case: Case) -> Optional[Mistake]:
             f"{word} needs integer indices, got {words.dtype(x.dtype)}", f" ({words.shape(x.shape)})"
         )
         return Mistake("index-dtype", message, layer, tensor=x)
-    if "out of range" not in case.torch or x.device.type == "meta" or not x.numel():
+    if not re.search("out of range|out of bounds|out of DATA", case.torch) or x.device.type == "meta" or not x.numel():
         return None
     rows, low, high = int(weight.shape[0]), int(x.min()), int(x.max())
     message = f"{word} has {rows} rows (0 to {rows - 1}), got index {high if high >= rows else low}"

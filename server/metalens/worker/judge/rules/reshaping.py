@@ -7,12 +7,17 @@ import math
 import re
 from typing import Any, Optional
 
+import torch
+
 from metalens.worker.judge import words
 from metalens.worker.judge.case import Case, Mistake
 from metalens.worker.judge.source import source_of
 from metalens.worker.judge.unpacking import unpacking_of
 
-_INDEX = re.compile(r"index (-?\d+) (?:is out of bounds for dimension|out of range for tensor of size)")
+_INDEX = re.compile(
+    r"index (-?\d+) (?:is out of bounds for dimension|out of range for tensor of size)"
+    r"|INDICES element is out of DATA bounds, id=(-?\d+)|index out of range in self()"
+)
 _EXPANDED = re.compile(
     r"expanded size of the tensor \((\d+)\) must match the existing size \((\d+)\) at non-singleton dimension (\d+)"
 )
@@ -34,6 +39,18 @@ def unpacking(case: Case) -> Optional[Mistake]:
         tail = f"{names} for more values"
     message = words.fit(f"{head}: {tail}", f"{source.text_of(found.statement.value)}: {tail}", f"unpacking: {tail}")
     return Mistake("unpack-rank", message, expected=found.names, given=found.values)
+
+
+def item(case: Case) -> Optional[Mistake]:
+    """`x.shape[3]` of a tensor with fewer dimensions; an item that a layer's tuple of outputs does not have."""
+    if case.name != "getitem" or not isinstance(case.failure.args[0], tuple):
+        return None
+    values, key = case.failure.args
+    many = f"{words.plural(len(values), 'value')}"
+    if isinstance(values, torch.Size):
+        many = f"{words.plural(len(values), 'dim')} {words.shape(values)}"
+    message = words.fit(f"{_call_text(case)}: index {key} for {many}", f"index {key} for {many}")
+    return Mistake("index-range", message, given=int(key), expected=len(values))
 
 
 def view(case: Case) -> Optional[Mistake]:
@@ -99,11 +116,10 @@ def dims(case: Case) -> Optional[Mistake]:
         return Mistake("dim-range", message, tensor=x, given=int(bad), expected=int(match.group(2)))
     match = _INDEX.search(case.torch)
     if match is not None:
-        message = words.fit(
-            f"{head}: index {match.group(1)} is out of range for {shape}",
-            f"index {match.group(1)} is out of range for {shape}",
-        )
-        return Mistake("index-range", message, tensor=x, given=int(match.group(1)))
+        index = match.group(1) or match.group(2) or ""
+        which = f"index {index}" if index else "an index"
+        message = words.fit(f"{head}: {which} is out of range for {shape}", f"{which} is out of range for {shape}")
+        return Mistake("index-range", message, tensor=x, given=int(index) if index else None)
     if "too many indices" in case.torch:
         message = words.fit(
             f"{head}: more indices than dims, {shape} has {x.dim()}", f"more indices than dims: {shape} has {x.dim()}"
@@ -128,7 +144,7 @@ def split(case: Case) -> Optional[Mistake]:
         f"split into {text} = {sum(sizes)}, but dim {dim % x.dim()} of {words.shape(x.shape)} is {total}",
         f"split into {sum(sizes)}, but dim {dim} is {total}",
     )
-    return Mistake("split-sizes", message, tensor=x, dim=dim % x.dim(), expected=sum(sizes), given=total)
+    return Mistake("split-sizes", message, tensor=x, dim=dim % x.dim(), expected=sum(sizes), given=total, exact=True)
 
 
 def expand(case: Case) -> Optional[Mistake]:

@@ -62,14 +62,40 @@ def _hidden(case: Case, x: Any, word: str) -> Optional[Mistake]:
         want, got = f"[{match.group(2)}]", f"[{match.group(3)}]"
         which = " cell state" if match.group(1) == "[1]" else " hidden state"
         message = words.fit(f"{word} expects{which} {want}, got {got}")
-        return Mistake("recurrent-input-size", message, case.layer, tensor=state)
+        return _of_state(case, message, state, [int(size) for size in match.group(2).split(",")])
     if state is None:
         return None
+    match = re.search(r"hidden(\d) has inconsistent hidden_size: got (\d+), expected (\d+)", case.torch)
+    if match is not None:
+        state = states[min(int(match.group(1)), len(states) - 1)]
+        message = f"{word} expects hidden_size {match.group(3)} in its state, got {match.group(2)}"
+        wanted = [*state.shape[:-1], case.layer.hidden_size]
+        return _of_state(case, words.within(message, *case.why(state, -1)), state, wanted)
     match = re.search(r"hx(?: and cx)? should also be (\d)-D but got (\(?[\d, -]+D?\)?)", case.torch)
     if match is not None or "hidden state" in case.torch or "hx" in case.torch or "stacked_rnn" in case.torch:
         message = words.fit(f"{word} expects hidden state {_state_form(case.layer, x)}, got {words.shape(state.shape)}")
         return Mistake("recurrent-input-size", message, case.layer, tensor=state)
     return None
+
+
+def _of_state(case: Case, message: str, state: Any, wanted: list[int]) -> Mistake:
+    """A state that differs from the one that is wanted, in one of its sizes or in more."""
+    sizes = [int(size) for size in state.shape]
+    differing = [dim for dim, (one, other) in enumerate(zip(sizes, wanted)) if one != other]
+    if len(sizes) != len(wanted) or len(differing) != 1:
+        return Mistake("recurrent-input-size", message, case.layer, tensor=state)
+    dim = differing[0]
+    return Mistake(
+        "recurrent-input-size",
+        message,
+        case.layer,
+        "hidden_size" if dim == len(sizes) - 1 else "",
+        wanted[dim],
+        sizes[dim],
+        tensor=state,
+        dim=dim,
+        exact=True,
+    )
 
 
 def _state(case: Case) -> list[Any]:
