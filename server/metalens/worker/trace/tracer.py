@@ -335,9 +335,7 @@ class Tracer:
                 self._made_all(part, trace, number, function, args, kwargs)
 
     def _made(self, value: Any, trace: FileTrace, number: int, function: Any, args: tuple[Any, ...]) -> None:
-        if id(value) in self.facts.origins:
-            return
-        if any(value is part for part in args):
+        if id(value) in self.facts.origins or any(value is part for part in args):
             return
         inputs = tuple(part for part in args if isinstance(part, torch.Tensor))
         owner = getattr(function, "__self__", None)
