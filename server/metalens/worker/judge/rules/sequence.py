@@ -79,22 +79,21 @@ def _hidden(case: Case, x: Any, word: str) -> Optional[Mistake]:
 
 
 def _of_state(case: Case, message: str, state: Any, wanted: list[int]) -> Mistake:
-    """A state that differs from the one that is wanted, in one of its sizes or in more."""
+    """A state that differs from the one that is wanted: in its width alone, or in the counts of layers and items too."""
     sizes = [int(size) for size in state.shape]
     differing = [dim for dim, (one, other) in enumerate(zip(sizes, wanted)) if one != other]
-    if len(sizes) != len(wanted) or len(differing) != 1:
+    dim = len(sizes) - 1
+    if len(sizes) != len(wanted) or differing != [dim]:
         return Mistake("recurrent-input-size", message, case.layer, tensor=state)
-    dim = differing[0]
     return Mistake(
         "recurrent-input-size",
         message,
         case.layer,
-        "hidden_size" if dim == len(sizes) - 1 else "",
+        "hidden_size",
         wanted[dim],
         sizes[dim],
         tensor=state,
         dim=dim,
-        exact=True,
     )
 
 
