@@ -97,8 +97,9 @@ class Tracer:
         """Give every module its dotted path in the outermost model that holds it."""
         names, built = self.facts.names, list(self.facts.built.values())
         modules = [item.module for item in built if "_modules" in vars(item.module)]
-        held = {id(part) for module in modules for part in vars(module)["_modules"].values()}
-        # Those that no other holds come first, and parents are built before their children: the longest path wins.
+        containers = [part for part in modules if isinstance(part, (torch.nn.Sequential, torch.nn.ModuleList))]
+        held = {id(part) for container in containers for part in vars(container)["_modules"].values()}
+        # Parents are built before their children, apart from containers: so the longest path is the first one found.
         for module in sorted(modules, key=lambda module: id(module) in held):
             if id(module) not in names:
                 for name, part in torch.nn.Module.named_modules(module):

@@ -79,7 +79,7 @@ def _hidden(case: Case, x: Any, word: str) -> Optional[Mistake]:
 
 
 def _of_state(case: Case, message: str, state: Any, wanted: list[int]) -> Mistake:
-    """A state that differs from the one that is wanted: in its width alone, or in the counts of layers and items too."""
+    """A state that is not the wanted one: in its width alone, or in its counts of layers and items too."""
     sizes = [int(size) for size in state.shape]
     differing = [dim for dim, (one, other) in enumerate(zip(sizes, wanted)) if one != other]
     dim = len(sizes) - 1
