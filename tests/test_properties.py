@@ -2,6 +2,16 @@
 
 `harness/networks.py` makes them up. `python -m harness.agreement --networks 2000` (in `tests/`, with `server/` on the
 path) does the same for as many as one has time for.
+
+What they are known to disagree about, and what is therefore not made up:
+
+- A kernel, a stride or a number of groups of 0: some backends refuse it, others do not.
+- A division by 0 in plain Python: it says nothing of shapes.
+- Indices drawn at random that may or may not lie beyond a table: a promise cannot be made.
+- Sizes in the thousands, which may take longer than a run is given.
+
+And what may be met in some thousands of them: pieces taken along the batch leave one item, so that a batch norm further
+down is told beside the mistake that it follows from.
 """
 
 from __future__ import annotations

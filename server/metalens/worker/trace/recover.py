@@ -62,6 +62,7 @@ class Recovery:
     def begin(self) -> None:
         """Another program starts: what an earlier one left in doubt is no concern of it."""
         self._doubts = self._facts.leaked = False
+        self._facts.read.clear()
 
     def leaked_before(self, error: BaseException) -> bool:
         """What the facts said of leaks when an error was raised."""

@@ -29,7 +29,7 @@ def multiplied(case: Case, mistake: Mistake) -> Iterator[Fix]:
     for built in constructions(case, mistake):
         for argument in (torchkind.output_argument(built.module), torchkind.input_argument(built.module)):
             slot = slot_in(built.source, built.call, type(built.module), argument) if argument else None
-            if slot is None or slot.node is None:
+            if slot is None or slot.node is None or isinstance(slot.node, (ast.List, ast.Tuple)):
                 continue
             word = f"{argument} of {layer_word(case, built.module)}"
             for text in _scaled(built.source, slot.node, factors):
