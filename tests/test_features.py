@@ -159,16 +159,12 @@ def wrong(fixes: tuple[Fix, ...] = ()) -> Result:
 
 def test_a_mistake_is_explained_in_the_hover_with_the_words_that_pytorch_would_use():
     assert text_at(wrong(), MLP, "return |self.fc2(x)") == snapshot("""\
-**Why** `linear-in-features`
-
-- line 11: in_features=30 declared here
-
-fc1 makes [B, 20].
-
 PyTorch would say:
 ```text
 mat1 and mat2 shapes cannot be multiplied (32x20 and 30x5)
-```\
+```
+
+fc1 makes [B, 20].\
 """)
 
 

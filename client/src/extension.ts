@@ -55,9 +55,7 @@ export async function activate(context: ExtensionContext): Promise<void> {
     commands.registerCommand("metalens.showClientLogs", () => {
       log.show();
     }),
-    commands.registerCommand(EXPLAIN, (page?: string) =>
-      explainRule(context.asAbsolutePath("bundled/server/metalens/rules"), page),
-    ),
+    commands.registerCommand(EXPLAIN, () => explainRule(context.asAbsolutePath("bundled/server/metalens/rules"))),
     commands.registerCommand(CHOOSE, (uri: string, name: string) =>
       chooseContext(uri, name, () => started.contexts(uri, name)),
     ),

@@ -1,27 +1,19 @@
-/** The pages of the rules: they ship with the extension, and open rendered, without a network. */
+/**
+ * The pages of the rules: they ship with the extension, and open rendered, without a network. Diagnostics link to them as
+ * files; that these are shown rendered is a default in package.json.
+ */
 import { readdir } from "node:fs/promises";
 import * as path from "node:path";
-import { commands, type Diagnostic, Uri, window } from "vscode";
+import { commands, Uri, window } from "vscode";
 
-/** The command that opens the page of a rule; without an argument the user chooses one. */
+/** The command that opens the page of a rule. */
 export const EXPLAIN = "metalens.explainRule";
 
-/** Makes the codes of diagnostics open their page rendered, where the server names it as a file. */
-export function linkPages(diagnostics: readonly Diagnostic[]): void {
-  for (const diagnostic of diagnostics) {
-    const code = diagnostic.code;
-    if (typeof code === "object" && code.target.scheme === "file") {
-      const argument = encodeURIComponent(JSON.stringify([code.target.toString()]));
-      diagnostic.code = { value: code.value, target: Uri.parse(`command:${EXPLAIN}?${argument}`) };
-    }
-  }
-}
-
-/** Shows the page with this URI, or the one that the user picks from `folder`. */
-export async function explainRule(folder: string, page?: string): Promise<void> {
-  const file = page === undefined ? await pick(folder) : Uri.parse(page);
-  if (file !== undefined) {
-    await commands.executeCommand("markdown.showPreview", file);
+/** Shows the rendered page of the rule that the user picks from `folder`. */
+export async function explainRule(folder: string): Promise<void> {
+  const page = await pick(folder);
+  if (page !== undefined) {
+    await commands.executeCommand("markdown.showPreview", page);
   }
 }
 

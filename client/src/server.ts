@@ -16,7 +16,6 @@ import type { Environments } from "./environments";
 import { within } from "./patience";
 import { type Choice, choosePythons, machine } from "./python";
 import { coalesced } from "./queue";
-import { linkPages } from "./rules";
 import type { ServerStatus } from "./status";
 
 const CRASHES_FORGIVEN = 3;
@@ -174,12 +173,6 @@ export class Server implements Disposable {
         initializationOptions: options,
         initializationFailedHandler: () => false,
         errorHandler: this.errorHandler(),
-        middleware: {
-          handleDiagnostics: (uri, diagnostics, next) => {
-            linkPages(diagnostics);
-            next(uri, diagnostics);
-          },
-        },
       },
     );
     client.registerFeature(statusCapability);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -46,6 +47,80 @@ def test_a_broken_model_is_read_and_mended(vehicle: Vehicle, workspace: Path, py
     assert seen["notifications"] == []
     if pytestconfig.getoption("--update"):
         shutil.copy(ARTIFACTS / "mend" / "squiggle-and-hover.png", ROOT / "docs" / "images" / "squiggle.png")
+
+
+THREE = """\
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 16, 3)
+        self.conv2 = nn.Conv2d(12, 32, 3)
+        self.fc1 = nn.Linear(4096, 64)
+        self.fc2 = nn.Linear(128, 10)
+
+    def forward(self, x):
+        x = torch.relu(self.conv1(x))
+        x = torch.relu(self.conv2(x))
+        x = x.flatten(1)
+        x = torch.relu(self.fc1(x))
+        return self.fc2(x)
+
+
+print(Net()(torch.randn(4, 3, 32, 32)).shape)
+"""
+
+
+def test_three_mistakes_are_seen_at_once_and_each_is_mended(vehicle: Vehicle, workspace: Path) -> None:
+    (workspace / "three.py").write_text(THREE, encoding="utf-8")
+    seen = vehicle.travel("repair", workspace, {**TRUSTED, "metalens.interpreter": sys.executable})
+    assert next(text.split() for text in seen["problems"] if "three.py" in text) == ["three.py", "3"]
+    assert any("conv2 expects 12 input channels, got 16 from conv1" in text for text in seen["problems"])
+    assert any("fc1 expects 4096 input features, got 25088" in text for text in seen["problems"])
+    mended = THREE.replace("Conv2d(12,", "Conv2d(16,").replace("Linear(4096,", "Linear(25088,")
+    assert seen["disk"] == mended.replace("Linear(128,", "Linear(64,")
+    assert seen["notifications"] == []
+    run = subprocess.run([sys.executable, "three.py"], cwd=workspace, capture_output=True, text=True, check=True)
+    assert run.stdout == "torch.Size([4, 10])\n"
+
+
+MANY = """\
+import torch
+from torch import nn
+
+
+class Net(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.fc1 = nn.Linear(width, 20)
+        self.fc2 = nn.Linear(30, 7)
+        self.fc3 = nn.Linear(8, 5)
+
+    def forward(self, x):
+        x = self.fc1(x)
+        x = self.fc2(x)
+        return self.fc3(x)
+
+
+Net(10)(torch.randn(32, 10))
+Net(40)(torch.randn(32, 40))
+"""
+
+
+def test_a_rule_is_explained_all_is_fixed_and_another_context_is_pinned(vehicle: Vehicle, workspace: Path) -> None:
+    (workspace / "many.py").write_text(MANY, encoding="utf-8")
+    seen = vehicle.travel("choose", workspace, {**TRUSTED, "metalens.interpreter": sys.executable})
+    assert "mat1 and mat2 shapes cannot be multiplied" in seen["page"]
+    assert "nn.Linear(20, 7)" in seen["fixed"]
+    assert "nn.Linear(7, 5)" in seen["fixed"]
+    assert "+1 more" in seen["before"]
+    assert "built as Net(40) from line 19" in seen["chosen"]
+    assert "# metalens: args 40" in seen["text"]
+    assert "# metalens: input x=[32, 40]" in seen["text"]
+    assert seen["notifications"] == []
 
 
 def test_without_trust_nothing_of_the_workspace_runs(vehicle: Vehicle, workspace: Path) -> None:

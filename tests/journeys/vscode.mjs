@@ -140,9 +140,9 @@ class User {
 
   /** Rests the mouse on `word` until a hover shows `expected`, and returns all of the hover's text. */
   async hover(line, word, expected) {
-    const { x, y } = await this.locate(line, word);
     const hover = this.page.locator(".monaco-hover:visible", { hasText: expected }).first();
     await until(async () => {
+      const { x, y } = await this.locate(line, word); // Lenses that arrive move the lines.
       await this.page.mouse.move(x + 300, y + 200);
       await this.page.mouse.move(x - 4, y, { steps: 4 });
       await this.page.mouse.move(x, y, { steps: 4 });
@@ -175,8 +175,32 @@ class User {
     await this.page.locator(".squiggly-error").first().waitFor({ state: "detached" });
   }
 
-  async squiggles() {
-    return this.page.locator(".squiggly-error").count();
+  /** How many squiggles there are; waits until they are as many as expected, if that is told. */
+  async squiggles(expected) {
+    const count = () => this.page.locator(".squiggly-error").count();
+    if (expected !== undefined) {
+      await until(async () => (await count()) === expected, `${expected} squiggles`);
+    }
+    return count();
+  }
+
+  /** Waits until the Problems panel is empty, and leaves it open. */
+  async noProblems() {
+    await this.page.keyboard.press("Control+Shift+M");
+    await this.page.locator(".markers-panel", { hasText: "No problems have been detected" }).waitFor();
+  }
+
+  /** The text of the code lens that contains `expected`, once there is one. */
+  async lens(expected) {
+    const lens = this.page.locator(".codelens-decoration a", { hasText: expected }).first();
+    await lens.waitFor();
+    return lens.innerText();
+  }
+
+  /** Takes the row named `row` of the quick input that is open. */
+  async pick(row) {
+    await this.page.locator(".quick-input-list .monaco-list-row", { hasText: row }).first().click();
+    await this.page.locator(".quick-input-widget").waitFor({ state: "hidden" });
   }
 
   /** The texts of the code lenses, once there is one. */
@@ -199,12 +223,20 @@ class User {
 
   /** Applies the offered quick fix named `title` with the keyboard alone, and returns all titles offered. */
   async fix(line, word, title) {
-    const { x, y } = await this.locate(line, word);
-    await this.page.mouse.click(x, y);
-    await this.page.keyboard.press("Control+.");
     const menu = this.page.locator(".action-widget").first();
     const rows = menu.locator(".monaco-list-row.action");
-    await rows.filter({ hasText: title }).first().waitFor();
+    // Lenses that arrive move the lines, and VS Code drops the menu when diagnostics change meanwhile.
+    await until(async () => {
+      const { x, y } = await this.locate(line, word);
+      await this.page.keyboard.press("Escape");
+      await this.page.mouse.click(x, y);
+      await this.page.keyboard.press("Control+.");
+      const offered = rows.filter({ hasText: title }).first();
+      return offered.waitFor({ timeout: ATTEMPT_MS }).then(
+        () => true,
+        () => false,
+      );
+    }, `the fix ${title}`);
     const titles = await rows.allInnerTexts();
     await this.photograph("quick-fix");
     for (let step = 0; !(await menu.locator(".monaco-list-row.focused").innerText()).includes(title); step += 1) {

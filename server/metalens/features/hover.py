@@ -24,19 +24,14 @@ class Hover:
 
 
 def hover(result: Result, position: Position) -> Hover | None:
-    """What is known at a place of the analysed text: a class, a layer or a value; and why something there is wrong."""
+    """What is known at a place of the analysed text: why something is wrong, then a class, a layer or a value."""
     source = read_source(result.text)
     found = _class(result, source, position) or _layer(result, source, position) or _value(result, source, position)
-    why = [
-        (finding, explanation(result, finding))
-        for finding in result.findings
-        if contains(finding.location.range, position)
-    ]
-    texts = [found.markdown] if found else []
-    texts.extend(text for _, text in why if text)
+    wrong = [finding for finding in result.findings if contains(finding.location.range, position)]
+    texts = [text for text in (*map(explanation, wrong), found.markdown if found else "") if text]
     if not texts:
         return None
-    return Hover("\n\n---\n\n".join(texts), found.range if found else why[0][0].location.range)
+    return Hover("\n\n---\n\n".join(texts), found.range if found else wrong[0].location.range)
 
 
 def _class(result: Result, source: Source, position: Position) -> Hover | None:

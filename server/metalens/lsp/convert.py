@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lsprotocol import types
-from pygls.uris import from_fs_path
+from pygls.uris import from_fs_path, to_fs_path, uri_scheme
 from pygls.workspace import PositionCodec
 
 from metalens.features.actions import Action
@@ -131,6 +131,11 @@ class Converter:
 def uri_of_path(file: str) -> str:
     """The URI of a file that the client never named."""
     return from_fs_path(file) or ""
+
+
+def path_of(uri: str) -> str | None:
+    """The path of a file on this machine; None for an untitled document, a notebook cell, or anything else."""
+    return to_fs_path(uri) if uri_scheme(uri) == "file" else None
 
 
 def _plain_range(place: types.Range) -> dict[str, dict[str, int]]:

@@ -15,9 +15,10 @@ from pygls.lsp.server import LanguageServer
 from metalens import __version__
 from metalens.lsp.choosing import CONTEXTS, PIN_CONTEXT, USE_CONTEXT
 from metalens.lsp.client import Client, ClientLog
+from metalens.lsp.convert import path_of
 from metalens.lsp.debug import debug_information
 from metalens.lsp.fixing import FIX_ALL
-from metalens.lsp.session import Session, path_of
+from metalens.lsp.session import Session
 
 if TYPE_CHECKING:
     from pygls.server import ServerErrors
@@ -131,10 +132,11 @@ def _add_answers(server: MetalensServer) -> None:
         types.TEXT_DOCUMENT_CODE_ACTION,
         types.CodeActionOptions(code_action_kinds=[types.CodeActionKind.QuickFix, FIX_ALL], resolve_provider=True),
     )
-    def actions(params: types.CodeActionParams) -> list[types.CodeAction]:
+    async def actions(params: types.CodeActionParams) -> list[types.CodeAction]:
         session, uri, only = server.session, params.text_document.uri, params.context.only
         if session is None:
             return []
+        await session.settled(uri)
         found = session.actions(uri, params.range, params.context.diagnostics) if _wants(only, _QUICK_FIX) else []
         return found + (session.source_actions(uri) if _wants(only, FIX_ALL) else [])
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from lsprotocol import types
-from pygls.uris import to_fs_path, uri_scheme
 from pygls.workspace import PositionCodec
 
 from metalens.engine.engine import Engine
@@ -25,8 +24,9 @@ from metalens.features.lenses import Lens, lenses
 from metalens.features.problems import SOURCE, problem, problems
 from metalens.lsp.choosing import OPTION, Choices
 from metalens.lsp.client import Client
-from metalens.lsp.convert import Converter, uri_of_path
+from metalens.lsp.convert import Converter, path_of, uri_of_path
 from metalens.lsp.fixing import FIX_ALL, TITLE, edits_of_all
+from metalens.lsp.news import News
 from metalens.lsp.status import Status
 from metalens.lsp.text import changed, from_client, range_from_client
 from metalens.protocol.messages import Edit, Finding
@@ -38,6 +38,7 @@ from metalens.workspace.settings import Settings, read_settings
 
 NOT_TRUSTED = "not run: this workspace is not trusted"
 QUIET = 0.1
+PATIENCE = 5.0
 SWITCHED_OFF = "not run: switched off in the settings"
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ class Session:
     _uris: dict[str, str] = field(default_factory=dict)
     _lenses: dict[str, tuple[Lens, ...]] = field(default_factory=dict)
     _complaints: tuple[Finding, ...] = ()
+    _news: News = field(default_factory=News)
     _telling: asyncio.TimerHandle | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -200,6 +202,11 @@ class Session:
             edits = self.choices.pinned(result, name, arguments, inputs)
             await self.client.apply(f"Pin {name}", self._edit(edits))
 
+    async def settled(self, uri: str) -> None:
+        """Wait a moment until what is known is of the newest text, and all of its fixes were tried."""
+        file = path_of(uri) or ""
+        await self._news.until(lambda: self._is_settled(file), PATIENCE)
+
     def actions(self, uri: str, wanted: types.Range, shown: Sequence[types.Diagnostic]) -> list[types.CodeAction]:
         """The quick fixes of the findings in a range; none while the text is newer than the result."""
         file, result = self._latest(uri)
@@ -243,6 +250,7 @@ class Session:
             return
         result = self.choices.applied(heard(result, self._levels()))
         self.results[result.file] = result
+        self._news.tell()
         if not result.problem:
             self.status.fault = ""
         converter = self._converter()
@@ -352,6 +360,10 @@ class Session:
         file = path_of(uri)
         return file if file in self._uris else None
 
+    def _is_settled(self, file: str) -> bool:
+        result = self.results.get(file)
+        return not (result and self.workspace) or (result.complete and result.text == self.workspace.text(file))
+
     def _latest(self, uri: str) -> tuple[str, Result | None]:
         file = path_of(uri) or ""
         return file, self.results.get(file)
@@ -386,8 +398,3 @@ class Session:
         self._telling = None
         health, message, quiescent = self.status.summary(self.results.values())
         self.client.status(health, message, quiescent=quiescent)
-
-
-def path_of(uri: str) -> str | None:
-    """The path of a file on this machine; None for an untitled document, a notebook cell, or anything else."""
-    return to_fs_path(uri) if uri_scheme(uri) == "file" else None
