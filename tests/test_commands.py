@@ -115,6 +115,26 @@ class TestWrittenDown:
         leading = Wanted(("Other",), frozenset({"net-a"}))
         assert lines(workspace, wanted=leading) == ["--model Net_A --data x", "--model Net_A --data y", ""]
 
+    def test_the_name_of_an_option_is_no_choice(self, tmp_path):
+        script = "python train.py --model other --data x\npython train.py --model net --data y\n"
+        workspace = tree(tmp_path, {"train.py": parser("'--model'", "'--data'"), "run.sh": script})
+        assert lines(workspace, wanted=Wanted(("net", "Model")))[0] == "--model net --data y"
+
+    @pytest.mark.parametrize("missing", ["a", "b"])
+    def test_a_line_that_takes_another_branch_of_the_file_is_needed(self, tmp_path, missing):
+        branches = "def forward(self, x):\n" + "".join(
+            f"    if self.task == '{task}':\n        pass\n" for task in "abc" if task != missing
+        )
+        script = "".join(
+            f"python train.py --model net --task {task} --seed {seed}\n" for task in "abc" for seed in "12"
+        )
+        files = {"train.py": parser("'--model'", "'--task'", "'--seed'"), "run.sh": script, "net.py": branches}
+        result = found(tree(tmp_path, files), wanted=Wanted(("net",), file=str(tmp_path / "net.py"))).lines
+        first = next(task for task in "abc" if task in result[0].arguments)
+        needed = [line for line in result if line.needed]
+        assert {line.arguments[3] for line in needed} == {"a", "b", "c"} - {missing, first}
+        assert list(result[1 : 1 + len(needed)]) == needed
+
     def test_a_configuration_that_speaks_of_the_wanted_class(self, tmp_path):
         files = {
             "train.py": parser("'--config'"),

@@ -239,7 +239,7 @@ def _in_turn(groups: Sequence[Sequence[tuple[str, ...]]]) -> Iterator[tuple[str,
 @lru_cache(maxsize=8192)
 def _said(line: tuple[str, ...]) -> tuple[frozenset[str], tuple[str, ...]]:
     """The values of a command line as they are compared, and those of them that may be files with a configuration."""
-    values = [word.partition("=")[2] or word for word in line]
+    values = [word.partition("=")[2] or ("" if word.startswith("-") else word) for word in line]
     return frozenset(map(plain, values)), tuple(value for value in values if value.endswith((*CONFIGS, ".py")))
 
 

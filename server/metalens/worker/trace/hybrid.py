@@ -316,14 +316,16 @@ def _truth(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str
 
 
 def _real_copy(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """tolist, numpy: zeros in place of what was computed."""
+    """tolist, numpy: zeros in place of what was computed, ones of whole numbers, by which sizes are divided."""
     value = args[0]
     if not value.is_meta:
         return func(*args, **kwargs)
     if value.numel() > _FALLBACK_LIMIT:
         raise Limit(f"{_name(func)}() of a large computed tensor")
     mode.invented(f"{_name(func)}() of a computed tensor")
-    return func(torch.zeros(value.shape, dtype=value.dtype), *args[1:], **kwargs)
+    whole = not (value.is_floating_point() or value.is_complex() or value.dtype == torch.bool)
+    invented = (torch.ones if whole else torch.zeros)(value.shape, dtype=value.dtype)
+    return func(invented, *args[1:], **kwargs)
 
 
 def _text(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

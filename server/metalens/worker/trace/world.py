@@ -131,6 +131,8 @@ def _torch_patches() -> list[_Patch]:
         return function(*args, **{key: value for key, value in kwargs.items() if key not in ours})
 
     patches: list[_Patch] = [
+        # What a distribution asks of its parameters it asks of their values.
+        (torch.distributions.Distribution, "_validate_args", False),
         (torch, "load", unknown("torch.load(...)")),
         (torch, "save", nothing),
         (torch, "compile", compiled),
