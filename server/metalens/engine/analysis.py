@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
 
+from metalens.engine.deepen import deeper_runs, narrowed
 from metalens.engine.lines import shift_between
 from metalens.engine.rescue import rescue
 from metalens.engine.result import Model, Rank, Result, context_rank, merge
@@ -47,6 +48,8 @@ class Analysis:
     answers: dict[int, Report | Crash] = field(default_factory=dict)
     first_seconds: float = 0.0
     _rescued: list[Report] = field(default_factory=list)
+    _deeper: list[tuple[Run, Report]] = field(default_factory=list)
+    _deepened: bool = False
     _left_out: set[int] = field(default_factory=set)
     _verified: dict[_Key, tuple[int, Finding]] = field(default_factory=dict)
 
@@ -65,6 +68,8 @@ class Analysis:
                 shown = self._show(shown, publish)
                 shown = await self._run_others(shown, publish)
             await self._verify()
+            shown = self._show(shown, publish)
+            await self._deepen()
         final = self._show(shown, publish)
         self.foreign = self._of_others(final)
         return final
@@ -73,6 +78,16 @@ class Analysis:
         """The files on which the result rests."""
         read = {file for answer in self.answers.values() if isinstance(answer, Report) for file in answer.files}
         return frozenset(read | {caller.file for run in self.plan.runs for caller in run.callers} | {self.file})
+
+    async def _deepen(self) -> None:
+        """Search for what the classes run with that no caller ran."""
+        for run in deeper_runs(self.plan.runs, self.answers, self._merged().models):
+            answer = await self.run(run)
+            if isinstance(answer, Report):
+                self._deeper.append((run, answer))
+        if self._deeper:
+            await self._verify()
+        self._deepened = True
 
     async def _run_others(self, shown: Result, publish: Callable[[Result], None]) -> Result:
         turn = asyncio.Semaphore(self.at_once)
@@ -110,7 +125,8 @@ class Analysis:
         return result
 
     def _merged(self) -> Result:
-        answers = [*(self.answers[index] for index in sorted(self.answers)), *self._rescued]
+        deeper = (answer for _, answer in self._deeper)
+        answers = [*(self.answers[index] for index in sorted(self.answers)), *self._rescued, *deeper]
         return merge(self.plan, self.text, self.version, answers, file=self.file)
 
     def _offered(self, finding: Finding) -> Finding:
@@ -120,9 +136,10 @@ class Analysis:
     async def _verify(self) -> None:
         """Try the fixes of each finding in all runs that found it, unless that was done already."""
         for finding in self._merged().findings:
+            told = [(self.plan.runs[index], answer) for index, answer in sorted(self.answers.items())]
             found_by = [
-                (self.plan.runs[index], answer)
-                for index, answer in sorted(self.answers.items())
+                (run, answer)
+                for run, answer in [*told, *narrowed(self._deeper, finding)]
                 if isinstance(answer, Report) and any(_key(other) == _key(finding) for other in answer.findings)
             ]
             known = self._verified.get(_key(finding))
@@ -137,7 +154,7 @@ class Analysis:
 
     @property
     def _all_answered(self) -> bool:
-        return len(self.answers) + len(self._left_out) == len(self.plan.runs)
+        return self._deepened or not self.plan.runs
 
     def _carried(self, result: Result) -> Result:
         if self.previous is None or self._all_answered:

@@ -49,6 +49,7 @@ class Batch:
     at_once: int = 2
     _answers: list[Report | Crash] = field(default_factory=list)
     _own: dict[str, list[Report | Crash]] = field(default_factory=dict)
+    _deeper: dict[str, tuple[Run, ...]] = field(default_factory=dict)
     _lines: set[tuple[str, tuple[str, ...]]] = field(default_factory=set)
     _done: int = 0
 
@@ -124,8 +125,9 @@ class Batch:
             if not explained(model) or model.contexts[0].status != "traced"
         )
         if left:
-            run = replace(item.plan.runs[0], targets=left, wanted=(), traces=())
+            run = replace(item.plan.runs[0], targets=left, wanted=(), traces=(), thorough=True)
             before = next((answer for answer in self._own.get(item.file, ()) if isinstance(answer, Crash)), None)
+            self._deeper[item.file] = (run,)
             answers = await rescue(run, before, self.attempt) if before else [await self.run(run)]
             self._answers += answers
             self._own.setdefault(item.file, []).extend(answers)
@@ -149,7 +151,7 @@ class Batch:
         """The finding with the fixes that mend it in the first of the file's runs that shows it."""
         if not finding.fixes:
             return finding
-        for run in item.plan.runs:
+        for run in (*item.plan.runs, *self._deeper.get(item.file, ())):
             before = await self.attempt(run)
             if isinstance(before, Report) and any(_same(finding, other) for other in before.findings):
                 return await verify(finding, [(run, before)], self.text_of, self.attempt)

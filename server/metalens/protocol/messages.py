@@ -66,7 +66,8 @@ class Run:
     path. `wanted` are the classes to explain: those of their files are reported, and pages are left as soon as all are
     explained; without any, every workspace class that is met is reported. `traces` names the files whose expressions
     are wanted. `timeout` is in seconds of processor time, so that a busy machine makes answers late but not fewer;
-    `memory` is in MiB. `pins` are followed whatever callers do.
+    `memory` is in MiB. `pins` are followed whatever callers do. `thorough`: what the targets run with is searched for,
+    which takes seconds for each that nobody builds or calls.
     """
 
     id: int
@@ -80,6 +81,7 @@ class Run:
     timeout: float = 10.0
     memory: int = 2048
     pins: tuple[Pin, ...] = ()
+    thorough: bool = False
 
     @property
     def patience(self) -> float:

@@ -16,6 +16,7 @@ from metalens.worker.judge.indices import beyond
 from metalens.worker.judge.quiet import Watch
 from metalens.worker.judge.silent import suspicion
 from metalens.worker.load.sources import Sources
+from metalens.worker.seeking import seek_all
 from metalens.worker.trace import collect, pinned
 from metalens.worker.trace.again import judge_failed
 from metalens.worker.trace.alone import Alone, build_alone, run_alike, run_alone
@@ -140,6 +141,8 @@ def perform(run: Run) -> Report:
                     )
             mode.settle()
         mode.settle()
+        if run.thorough:
+            seek_all(run, stage, observer, mode, began)
     tracer.name_modules()
     findings = (*judge.findings_of(failures, tracer.facts), *watch.findings(), *wrong)
     return Report(

@@ -6,6 +6,7 @@ from typing import Optional
 
 from metalens.protocol.messages import Finding
 from metalens.worker.judge import words
+from metalens.worker.judge.assumed import in_own_words, is_assumed, without_our_numbers
 from metalens.worker.judge.blame import place_of, related_to
 from metalens.worker.judge.case import Case, Mistake
 from metalens.worker.judge.repair import repairs_of
@@ -39,6 +40,9 @@ def tell(case: Case) -> Finding:
 def explain(case: Case) -> Finding:
     """The finding in the words of the rule that knows it, with its place, what explains it, and repairs."""
     failure, mistake = case.failure, mistake_of(case)
+    fixes = repairs_of(case, mistake)
+    if is_assumed(case):
+        fixes, mistake = without_our_numbers(fixes, mistake), in_own_words(case, mistake)
     return Finding(
         code=mistake.code,
         severity="error",
@@ -48,7 +52,7 @@ def explain(case: Case) -> Finding:
         related=related_to(case, mistake),
         torch=case.torch,
         notes=notes(case, mistake),
-        fixes=repairs_of(case, mistake),
+        fixes=fixes,
     )
 
 
@@ -60,6 +64,8 @@ def may_speak(failure: Failure) -> bool:
 def notes(case: Case, mistake: Mistake) -> tuple[str, ...]:
     """Further sentences of the explanation: the tensor as it arrived, and the evidence."""
     said = []
+    if is_assumed(case):
+        said.append("This fails whatever it is built and called with; the numbers here are one example.")
     if mistake.tensor is not None:
         said.append(f"The tensor here is {list(mistake.tensor.shape)}.")
     if case.failure.arguments is not None:

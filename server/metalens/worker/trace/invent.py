@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -44,14 +45,16 @@ _MODULES = re.compile(
     r"^(fn|func|function|net|module|block|layer|backbone|encoder|decoder|model|body|head|\w*_net|\w*_fn)$"
 )
 _NORMS = re.compile(r"norm(_layer|_type)?$")
-_ACTIVATIONS = re.compile(r"act|activation|nonlinearity")
+_ACTIVATIONS = re.compile(r"(^|_)act(_|$)|activation|nonlinearity")
 
 
 class MadeUp:
     """A config object that makes up each attribute it is asked for, by its name."""
 
-    def __init__(self, variant: int) -> None:
+    def __init__(self, variant: int, values: Mapping[str, Any] = MappingProxyType({})) -> None:
         object.__setattr__(self, "_variant", variant)
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

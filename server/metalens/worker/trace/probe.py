@@ -164,8 +164,8 @@ def probe(module: torch.nn.Module, run: Run, blame: Blame) -> Optional[Attempt]:
             return attempt
         attempt = replace(attempt, error=error)
         first = attempt if first is None or _deeper(attempt, first) else first
-        direct = list(_repairs(specs, error, blame(error)))
-        waiting = [*direct, *(waiting or list(_resized(specs)))]
+        direct = list(repairs(specs, error, blame(error)))
+        waiting = [*direct, *(waiting or list(resized(specs)))]
     return first
 
 
@@ -183,9 +183,10 @@ def _depth(error: Optional[BaseException]) -> int:
     return line
 
 
-def _repairs(
+def repairs(
     specs: dict[str, Optional[Spec]], error: BaseException, raised: Optional[tuple[Any, tuple[Any, ...]]]
 ) -> Iterator[dict[str, Optional[Spec]]]:
+    """The same inputs changed as an error asks for; `raised` is the torch function that raised, and its arguments."""
     text = str(error)
     for name, spec in specs.items():
         if spec is None:
@@ -201,7 +202,7 @@ def _shapes(spec: Spec, text: str, raised: Optional[tuple[Any, tuple[Any, ...]]]
     shape = spec.shape
     wanted = _wanted_rank(text)
     if wanted is not None and wanted != len(shape):
-        yield _with_rank(shape, wanted)
+        yield with_rank(shape, wanted)
     if raised is not None:
         tensors = [part for part in raised[1] if isinstance(part, torch.Tensor)]
         name = getattr(raised[0], "__name__", "")
@@ -231,6 +232,8 @@ def _wanted_rank(text: str) -> Optional[int]:
         r"not enough values to unpack \(expected (\d)",
         r"too many values to unpack \(expected (\d)",
         r"is not equal to len\(dims\) = (\d)",
+        r"number of subscripts in the equation \((\d)\) does not match the number of dimensions",
+        r"[Ww]rong shape: expected (\d) dims",
         r"Expected \d-?D or (\d)-?D",
         r"[Ee]xpected (\d)D",
         r"expected (\d)D input",
@@ -247,7 +250,8 @@ def _wanted_rank(text: str) -> Optional[int]:
     return int(found.group(1)) + 1 if found else None
 
 
-def _with_rank(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:
+def with_rank(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:
+    """The sizes of a tensor of another rank that goes for the same kind of thing."""
     if rank < len(shape):
         return (*shape[: rank - 1], shape[1]) if rank == 3 and len(shape) == 4 else shape[:rank]
     if rank == 3 and len(shape) == 2:
@@ -257,7 +261,7 @@ def _with_rank(shape: tuple[int, ...], rank: int) -> tuple[int, ...]:
     return (*shape, *(16 for _ in range(rank - len(shape))))
 
 
-def _resized(specs: dict[str, Optional[Spec]]) -> Iterator[dict[str, Optional[Spec]]]:
+def resized(specs: dict[str, Optional[Spec]]) -> Iterator[dict[str, Optional[Spec]]]:
     """The same inputs with other spatial sizes or lengths."""
     for size in _SIZES:
         new: dict[str, Optional[Spec]] = {}

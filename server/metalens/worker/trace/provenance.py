@@ -7,6 +7,7 @@ may come from an input is not fixed.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any, Optional
 
 import torch
@@ -51,6 +52,32 @@ def layer_conflict(module: Any, args: tuple[Any, ...], facts: Facts) -> _Sides:
     if not isinstance(wanted, int) or not isinstance(given, torch.Tensor) or given.dim() < 2:
         return None
     return _sides(given, 1, wanted, facts) if type(module).__module__.startswith("torch.nn") else None
+
+
+def from_layers(values: Any, facts: Facts) -> bool:
+    """Whether any tensor among these values, however they are nested, came out of a layer or rests on a parameter."""
+    waiting, known = list(_tensors(values)), set[int]()
+    while waiting:
+        tensor = waiting.pop()
+        if isinstance(tensor, torch.nn.Parameter):
+            return True
+        origin = facts.origin_of(tensor)
+        if origin is not None and id(tensor) not in known:
+            known.add(id(tensor))
+            if origin.module is not None:
+                return True
+            waiting += origin.inputs
+    return False
+
+
+def _tensors(values: Any) -> Iterator[torch.Tensor]:
+    if isinstance(values, torch.Tensor):
+        yield values
+    elif isinstance(values, (list, tuple)):
+        for part in values:
+            yield from _tensors(part)
+    elif isinstance(values, dict):
+        yield from _tensors(list(values.values()))
 
 
 def fixed(tensor: torch.Tensor, dim: int, facts: Facts, depth: int = _DEPTH) -> bool:

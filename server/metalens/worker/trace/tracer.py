@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import operator
 import sys
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Optional
@@ -52,9 +52,10 @@ class Tracer:
     `strict` counts the module constructors and calls under way: inside them nothing is mended. `mended` says why
     shapes of this run are no proof (a statement was skipped, a value was invented), or is empty. `guesses` counts the
     values that were invented. `cut` tells that a loop ended early, so that what it gathered is shorter than it would
-    be. `called` counts calls of modules.
-    `fixed` is set while a probed contradiction is reported, see Failure. `building` counts the constructors under way:
-    what fails there is not recovered, because sizes of layers may hang on it.
+    be. `called` counts calls of modules. `done` counts the expressions that went well, where someone wants to know;
+    `unpacked` is what was last unpacked in vain. `fixed` is set while a probed contradiction is reported, see Failure.
+    `building` counts the constructors under way: what fails there is not recovered, because sizes of layers may hang
+    on it.
     """
 
     def __init__(self) -> None:
@@ -69,6 +70,8 @@ class Tracer:
         self.cut = False
         self.called = 0
         self.fixed = False
+        self.done: Optional[Counter[tuple[str, int]]] = None
+        self.unpacked: Any = None
         self.raised: dict[int, Raised] = {}
         self.under_way: dict[int, tuple[ModuleCall, ...]] = {}
         self.notes: dict[int, list[Location]] = {}
@@ -161,6 +164,8 @@ class Tracer:
                     raise
             finally:
                 at.pop()
+            if self.done is not None:
+                self.done[file, number] += 1
             if type(value) is int or type(value) is torch.Size:
                 self._read_size(getattr(function, "__self__", None), sys._getframe(1))
             self._made_all(value, trace, number, function, args, kwargs)
@@ -177,6 +182,8 @@ class Tracer:
                     raise
             finally:
                 at.pop()
+            if self.done is not None:
+                self.done[file, number] += 1
             if isinstance(value, torch.Tensor):
                 self._made(value, trace, number, OPERATORS[name], (left, right))
                 record(number, value)
@@ -193,6 +200,8 @@ class Tracer:
                     raise
             finally:
                 at.pop()
+            if self.done is not None:
+                self.done[file, number] += 1
             if isinstance(value, torch.Tensor):
                 self._made(value, trace, number, IN_PLACE[name], (left, right))
             return record(number, value)
@@ -212,6 +221,8 @@ class Tracer:
                     raise
             finally:
                 at.pop()
+            if self.done is not None:
+                self.done[file, number] += 1
             if isinstance(part, torch.Tensor) and isinstance(value, torch.Tensor):
                 self._made(part, trace, number, operator.getitem, (value,))
             return record(number, part)
@@ -221,12 +232,16 @@ class Tracer:
             return record(number, value.shape)
 
         def unpack(number: int, value: Any, count: int) -> Any:
+            value = tuple(value) if type(value) is map else value
             if not isinstance(value, (tuple, list)) or len(value) == count:
+                if self.done is not None:
+                    self.done[file, number] += 1
                 return value
             try:
                 return unpacker(count)(value)
             except ValueError as error:
                 self._note(error, trace, number)
+                self.unpacked = value
                 values = self.recover(error, sys._getframe(), unpacker, (value, count), {})
                 if values is NOTHING:
                     raise

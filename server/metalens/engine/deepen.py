@@ -1,0 +1,37 @@
+"""After the callers have been run: further runs for the classes that none of them ran, which take their time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from metalens.engine.result import Model
+from metalens.protocol.messages import Context, Crash, Finding, Report, Run, Target
+
+
+def deeper_runs(runs: Sequence[Run], answers: Mapping[int, Report | Crash], models: Sequence[Model]) -> list[Run]:
+    """For each class that did not run: the run that knows most of it once more, now to search for what it runs with."""
+    chosen: dict[int, list[Target]] = {}
+    told = {index: answer for index, answer in answers.items() if isinstance(answer, Report)}
+    for model in models:
+        if told and not any(context.status == "traced" for context in model.contexts):
+            best = min(told, key=lambda index: (_rank(model, told[index]), index))
+            chosen.setdefault(best, []).append(Target(model.cls.file, model.cls.qualname, model.cls.line))
+    return [replace(runs[index], targets=tuple(targets), thorough=True) for index, targets in sorted(chosen.items())]
+
+
+def narrowed(told: Iterable[tuple[Run, Report]], finding: Finding) -> Iterator[tuple[Run, Report]]:
+    """The runs with the class of a finding as their only target: to try its fixes they need not search the others."""
+    for run, report in told:
+        own = tuple(target for target in run.targets if target.qualname == finding.model)
+        yield replace(run, targets=own or run.targets), report
+
+
+def _rank(model: Model, report: Report) -> int:
+    """The smaller, the more a report knows of how a class is built."""
+    own = [c for c in report.contexts if (c.file, c.qualname) == (model.cls.file, model.cls.qualname)]
+    return min(map(_of_context, own), default=3)
+
+
+def _of_context(context: Context) -> int:
+    return ("clean", "mended", "borrowed").index(context.grade) if context.status == "instantiated" else 3

@@ -1,0 +1,58 @@
+"""A mistake in a class whose arguments were made up: told in the user's own expressions, without numbers of ours."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any, Optional
+
+from metalens.protocol.messages import Fix
+from metalens.worker.judge import torchkind, words
+from metalens.worker.judge.case import Case, Mistake
+from metalens.worker.judge.definitions import slot_of
+
+_LONGEST = 32
+_SMALL = 4
+
+
+def is_assumed(case: Case) -> bool:
+    """Whether the sizes in a case rest on arguments that nobody gave."""
+    return case.failure.fixed and case.failure.arguments is not None and case.failure.arguments.source == "invented"
+
+
+def in_own_words(case: Case, mistake: Mistake) -> Mistake:
+    """The mistake with the expressions that made its two sizes, where both can be seen."""
+    if mistake.expected is None or mistake.given is None:
+        return mistake
+    wanted = _expression(case, mistake.layer, mistake.argument)
+    producer = case.lineage(mistake.tensor, mistake.dim).layer if mistake.tensor is not None else None
+    given = _expression(case, producer, torchkind.output_argument(producer) if producer is not None else "")
+    if wanted is None or given is None or wanted == given:
+        return mistake
+    message = _first(_first(mistake.message, mistake.expected, "\0"), mistake.given, given).replace("\0", wanted)
+    return replace(mistake, message=words.fit(message, mistake.message))
+
+
+def without_our_numbers(fixes: Iterable[Fix], mistake: Mistake) -> tuple[Fix, ...]:
+    """The fixes that write down no size which rests on what was made up."""
+    ours = {size for size in (mistake.expected, mistake.given) if size is not None and size > _SMALL}
+    return tuple(
+        fix
+        for fix in fixes
+        if not any(int(number) in ours for edit in fix.edits for number in re.findall(r"\d+", edit.text))
+    )
+
+
+def _expression(case: Case, layer: Any, argument: str) -> Optional[str]:
+    """The expression of a constructor's argument, if names decide it."""
+    slot = slot_of(case.facts, layer, argument) if layer is not None and argument else None
+    if slot is None or slot.node is None or not any(isinstance(part, ast.Name) for part in ast.walk(slot.node)):
+        return None
+    text = " ".join(slot.source.text_of(slot.node).split())
+    return text if len(text) <= _LONGEST else None
+
+
+def _first(message: str, size: int, text: str) -> str:
+    return re.sub(rf"(?<![\w.·]){size}(?![\w.·])", lambda match: text, message, count=1)

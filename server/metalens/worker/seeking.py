@@ -1,0 +1,50 @@
+"""Of a thorough run, the last part: the classes that nothing explained, each searched for what it runs with."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import Any
+
+import torch
+
+from metalens.protocol.messages import Run, Target
+from metalens.worker.trace import collect
+from metalens.worker.trace.deadline import OutOfTime, deadline
+from metalens.worker.trace.hybrid import Hybrid, Limit
+from metalens.worker.trace.observe import Observer
+from metalens.worker.trace.rehearse import Stage
+from metalens.worker.trace.seek import seek
+
+# Seconds of computing that the search for one class may take, and after which it is interrupted.
+_SECONDS, _HARD = 3.0, 9.0
+_SHARE = 0.9
+
+
+def seek_all(run: Run, stage: Stage, observer: Observer, mode: Hybrid, began: float) -> None:
+    """Search for what the targets run with that still did not run. `began` is the process time of the run's begin."""
+    for target in run.targets:
+        left = run.timeout * _SHARE - (time.process_time() - began)
+        if left <= 0:
+            return
+        with contextlib.suppress(OutOfTime, Limit), deadline(min(left, _HARD)):
+            try:
+                _seek(target, stage, observer, min(left, _SECONDS))
+            except (OutOfTime, Limit):
+                raise
+            except BaseException as error:  # noqa: BLE001 - whatever ends this class leaves the others alone
+                stage.problems.setdefault(target.file, f"its code ended with {type(error).__name__}")
+        mode.settle()
+
+
+def _seek(target: Target, stage: Stage, observer: Observer, seconds: float) -> None:
+    cls: Any = stage.class_named(target.file, target.qualname)
+    if not isinstance(cls, type) or not issubclass(cls, torch.nn.Module):
+        return
+    instances = [seen for seen in observer.seen if collect.is_of(seen, target.file, target.qualname)]
+    judged = (seen for seen in instances if seen.called is not None and not (seen.assumed or seen.mended))
+    clean = any(seen.call_source != "probe" and not seen.call_mended for seen in judged)
+    if clean or any(seen.returned for seen in instances):
+        return
+    instances.sort(key=lambda seen: (not seen.done, seen.assumed, bool(seen.mended)))
+    seek(cls, instances[0] if instances else None, observer, seconds)

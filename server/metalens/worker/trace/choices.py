@@ -1,0 +1,222 @@
+"""Other points to try: what an error asks for, and what else each choice might have been."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from metalens.worker.trace import probe
+from metalens.worker.trace.assume import AnyText, Anything, Config, Path, Point, chosen, is_size, leaves
+from metalens.worker.trace.probe import Spec
+from metalens.worker.trace.trial import Outcome
+
+_USUAL = (1, 2, 3, 4, 5, 8, 16, 64)
+_SPACES = (224, 64, 32, 28, 16, 8, 4, 7, 49, 50, 196, 197, 256, 299)
+_MOST_DIMENSIONS = 6
+_APART = 3  # so many tokens may have been put in front, or steps cut off
+_KINDS = re.compile(
+    r"'Tensor' object|an? integer|must be \w+, not Tensor|'NoneType'|not iterable|index|Boolean|bool|scalar type|dtype"
+    r"|not Tensor|argument"
+)
+_MAPPING = re.compile(r"must be a mapping|string indices|'(?:int|float)' object is not subscriptable|has no attribute")
+_MISSING = re.compile(r"missing \d+ required (?:positional|keyword-only) arguments?: (.*)")
+
+
+def repairs(outcome: Outcome) -> Iterator[Point]:
+    """Points that may get further than one that failed, the likeliest first."""
+    point, error = outcome.point, outcome.error
+    if error is None:
+        return
+    if isinstance(error, NameError):
+        return  # nothing that could be given would mend that
+    if not outcome.built:
+        yield from _other_arguments(point, outcome.words + outcome.line)
+        return
+    yield from _matched(outcome)
+    yield from _patterned(outcome)
+    yield from _mapped(outcome)
+    specs = {name: value for name, value in (point.inputs or {}).items() if value is None or isinstance(value, Spec)}
+    raised = (outcome.raised.function, outcome.raised.args) if outcome.raised is not None else None
+    for changed in probe.repairs(specs, error, raised):
+        yield Point(point.arguments, {**(point.inputs or {}), **changed})
+    if _KINDS.search(str(error)):
+        yield from other_kinds(point)
+    if outcome.sides is None or outcome.sides.divides or outcome.sides.wanted > 1:
+        for changed in probe.resized(specs):
+            yield Point(point.arguments, {**(point.inputs or {}), **changed})
+
+
+def _matched(outcome: Outcome) -> Iterator[Point]:
+    """One of the numbers that disagree is made the other, where a choice can be told that it came from."""
+    if outcome.sides is None:
+        return
+    point = outcome.point
+    for one, other in ((outcome.sides.given, outcome.sides.wanted), (outcome.sides.wanted, outcome.sides.given)):
+        equal = [path for path, value in leaves(point) if is_size(value) and value == one]
+        for path in sorted(equal, key=lambda path: path[0] == "argument"):
+            if other > 0 and not _is_batch(path, point):
+                yield chosen(point, {path: other})
+        if len(equal) > 1 and other > 0:
+            yield chosen(point, {path: other for path in equal if not _is_batch(path, point)})
+    for one, other in ((outcome.sides.given, outcome.sides.wanted), (outcome.sides.wanted, outcome.sides.given)):
+        for path, value in leaves(point):
+            if not is_size(value) or value == one or one <= 0 or value == 1 or _is_batch(path, point):
+                continue
+            if one % value == 0 and other % (one // value) == 0 and other > 0:
+                yield chosen(point, {path: other // (one // value)})
+            elif value % one == 0 and other > 0:
+                yield chosen(point, {path: other * (value // one)})
+            if 0 < abs(value - one) <= _APART and value + other - one > 0:
+                yield chosen(point, {path: value + other - one})
+
+
+def _patterned(outcome: Outcome) -> Iterator[Point]:
+    """Inputs of the rank that the pattern of a layer under way asks for."""
+    pattern = getattr(outcome.call.module, "pattern", None) if outcome.call is not None else None
+    if not isinstance(pattern, str) or "->" not in pattern:
+        return
+    rank = len(re.sub(r"\([^)]*\)", "g", pattern.split("->")[0]).split())
+    for name, value in (outcome.point.inputs or {}).items():
+        if isinstance(value, Spec) and len(value.shape) != rank:
+            shape = probe.with_rank(value.shape, rank)
+            yield Point(outcome.point.arguments, {**(outcome.point.inputs or {}), name: replace(value, shape=shape)})
+
+
+def _mapped(outcome: Outcome) -> Iterator[Point]:
+    """Inputs that are dictionaries, with the keys that are asked for."""
+    text, point = str(outcome.error), outcome.point
+    missing = _MISSING.search(text)
+    keys = re.findall(r"'(\w+)'", missing.group(1)) if missing else []
+    if "Could not infer sizes" in text:
+        keys = re.findall(r"'(\w+)'", text.split("Could not infer sizes")[1])
+    if isinstance(outcome.error, KeyError) and outcome.error.args and isinstance(outcome.error.args[0], str):
+        keys = [outcome.error.args[0]]
+    like = next((value for value in (point.inputs or {}).values() if isinstance(value, Spec)), Spec((2, 16, 64)))
+    for name, value in (point.inputs or {}).items():
+        if isinstance(value, dict) and keys:
+            for part in (like, 8):
+                yield Point(point.arguments, {**(point.inputs or {}), name: {**value, **dict.fromkeys(keys, part)}})
+        elif isinstance(value, Spec) and (_MAPPING.search(text) or "indices" in text):
+            yield Point(point.arguments, {**(point.inputs or {}), name: {}})
+
+
+def _is_batch(path: Path, point: Point) -> bool:
+    """Whether a size is the first one of an input, which may be anything in a batch."""
+    spec = (point.inputs or {}).get(path[1]) if path[0] == "input" else None
+    return isinstance(spec, Spec) and len(path) > 2 and path[2] == 0 and len(spec.shape) > 1
+
+
+def other_kinds(point: Point) -> Iterator[Point]:
+    """Inputs that are no tensors, or tensors after all."""
+    like = next((value for value in (point.inputs or {}).values() if isinstance(value, Spec)), Spec((2, 16, 64)))
+    for name, value in (point.inputs or {}).items():
+        if isinstance(value, Spec):
+            others: list[Any] = [replace(value, integer=not value.integer), None, 4, [value, value], True, 1.0]
+        elif value is None:
+            others = [like, replace(like, integer=True, shape=like.shape[:2]), 4, [like, like], True]
+        elif isinstance(value, bool):
+            others = [not value]
+        else:
+            others = [like] if not isinstance(value, (int, float, str)) else []
+        for other in others:
+            yield Point(point.arguments, {**(point.inputs or {}), name: other})
+
+
+def _other_arguments(point: Point, told: str) -> Iterator[Point]:
+    """Arguments of other kinds, where a constructor failed; first those that the words `told` speak of."""
+    found = [(path, value) for path, value in leaves(point) if path[0] == "argument"]
+    names = set(re.findall(r"\w+", told))
+    for path, value in sorted(
+        found, key=lambda item: not names & {part for part in item[0][1:] if isinstance(part, str)}
+    ):
+        number = value if is_size(value) else 16
+        others: list[Any] = [[number] * 4, (number, number), Config({}), None, number, 64, 4, "relu", 0.1, True]
+        others += [torch.nn.Identity(), 1, 2 * number, number + 1, [number] * 2, (number,) * 4]
+        if path[-1] in names and _MAPPING.search(told):
+            others = [Config({}), {}, *others]
+        for other in others:
+            if type(other) is not type(value) or other != value:
+                yield chosen(point, {path: other})
+
+
+def alternatives(path: Path, value: Any, point: Point) -> list[Any]:
+    """What else one choice might have been."""
+    if is_size(value):
+        if _is_batch(path, point):
+            return [value + 1, 2 * value, 1]
+        found = [2 * value, value + 1, 3 * value, value - 1, *_USUAL]
+        if path[0] == "input":
+            found += [value + 2, *_SPACES]
+        found += sorted({size for _, size in leaves(point) if is_size(size)})[:8]
+        return [size for size in dict.fromkeys(found) if size > 0 and size != value]
+    if isinstance(value, bool):
+        return [not value]
+    if isinstance(value, float):
+        return [2 * value, value / 2, 1.0, 0.0]
+    if isinstance(value, int):
+        return [1, 2, 3]
+    if isinstance(value, str):
+        return [AnyText(value), "?"]
+    if isinstance(value, torch.nn.Module):
+        return [Anything()]
+    if value is None:
+        return [True, 7, Anything()] if path[0] == "argument" else []
+    return [lambda *args, **kwargs: torch.nn.Identity()] if callable(value) else []
+
+
+def together(point: Point) -> Iterator[tuple[frozenset[Path], Point]]:
+    """Points in which sizes that may hang together change together, and the paths that change."""
+    sizes = {path: value for path, value in leaves(point) if is_size(value) and not _is_batch(path, point)}
+    groups: dict[Any, list[Path]] = {}
+    for path, value in sizes.items():
+        groups.setdefault(value, []).append(path)
+        if path[0] == "input" and len(path) > 2:
+            groups.setdefault((path[1], value), []).append(path)
+        groups.setdefault(path[:2] if path[0] == "argument" else "inputs", []).append(path)
+    for paths in groups.values():
+        if len(paths) > 1:
+            yield from (_scaled(point, paths, sizes, change) for change in (2, 3, -1))
+            if len({sizes[path] for path in paths}) == 1:
+                for size in _SPACES:
+                    yield frozenset(paths), chosen(point, {path: size for path in paths})
+    yield _scaled(point, list(sizes), sizes, 2)
+    large = [path for path, value in sizes.items() if value > 4]
+    yield _scaled(point, large, sizes, 2)
+    yield _scaled(point, large, sizes, 3)
+
+
+def _scaled(point: Point, paths: list[Path], sizes: dict[Path, int], factor: int) -> tuple[frozenset[Path], Point]:
+    changed = {path: sizes[path] * factor if factor > 0 else sizes[path] + 1 for path in paths}
+    return frozenset(paths), chosen(point, changed)
+
+
+def other_ranks(point: Point) -> Iterator[Point]:
+    """Inputs of other ranks, one by one and all together."""
+    inputs = point.inputs or {}
+    tensors = {name: value for name, value in inputs.items() if isinstance(value, Spec)}
+    for rank in range(1, _MOST_DIMENSIONS + 1):
+        ranked = {
+            name: [replace(value, shape=shape) for shape in _of_rank(value.shape, rank)]
+            for name, value in tensors.items()
+        }
+        for name, values in ranked.items():
+            for value in values:
+                yield Point(point.arguments, {**inputs, name: value})
+        if len(ranked) > 1 and all(ranked.values()):
+            for which in range(2):
+                changed = {name: values[min(which, len(values) - 1)] for name, values in ranked.items()}
+                yield Point(point.arguments, {**inputs, **changed})
+
+
+def _of_rank(shape: tuple[int, ...], rank: int) -> list[tuple[int, ...]]:
+    """Sizes of another rank: what is more comes before the last dimension, or after it; the width stays somewhere."""
+    more = rank - len(shape)
+    if more == 0 or not shape:
+        return [shape]
+    if more > 0:
+        return [(*shape[:-1], *(4,) * more, shape[-1]), (*shape, *(4,) * more)]
+    return list(dict.fromkeys([(*shape[: rank - 1], shape[-1]), shape[:rank]]))

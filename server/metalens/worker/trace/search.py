@@ -1,0 +1,258 @@
+"""A class that nobody builds or calls: is there anything with which it runs? If not, what stands in the way?
+
+First the search climbs: each error tells what else to try, and what gets further is followed. Where nothing gets past
+one operation, every choice is varied there, alone and together with those that hang together with it. An operation is
+called a contradiction only if it was reached and failed whatever was chosen, each of the made-up numbers having been
+another one at least once, and if the two numbers that disagree keep their ratio, or their difference, throughout. A
+point at which it goes well ends the suspicion.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import re
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Optional
+
+from metalens.worker.trace.assume import Path, Point, chosen, is_size, leaves
+from metalens.worker.trace.choices import alternatives, other_kinds, other_ranks, repairs, together
+from metalens.worker.trace.probe import Spec
+from metalens.worker.trace.trial import Lab, Outcome, Place
+
+_CLIMBING, _HELPING, _REPAIRS, _ALIKE = 240, 10, 60, 2
+_KINDS = (RuntimeError, ValueError, IndexError)
+# Where no two numbers disagree: what is said of ranks. Types are no matter of a class alone (`model.double()`).
+_RANKS = re.compile(
+    r"[Dd]imension out of range|number of dimensions|[Ee]xpected \S*\d-?D|must be \S*\d-?D|dims?\. Received|Wrong shape"
+    r"|too many indices|dimensions? specified|len\(dims\)|same number of dim"
+)
+_NO_KINDS = (NotImplementedError, RecursionError, UnicodeError)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a search found: a point at which forward runs, or the outcome at which it fails whatever is chosen."""
+
+    runs: Optional[Point] = None
+    contradiction: Optional[Outcome] = None
+    best: Optional[Outcome] = None
+
+
+class Search:
+    """One search, that ends at the latest at `until` (of `time.process_time`)."""
+
+    def __init__(self, lab: Lab, until: float) -> None:
+        self.lab, self.until = lab, until
+        self.known: dict[str, Outcome] = {}
+        self._telling: Optional[Outcome] = None
+
+    def run(self, starts: Iterable[Point]) -> Answer:
+        """Search from these points."""
+        waiting = list(starts)
+        best: Optional[Outcome] = None
+        for _ in range(4):
+            found = self._climb(waiting)
+            if found is None:
+                return Answer(best=best)
+            if found.ok:
+                return Answer(runs=found.point)
+            best = found
+            waiting = self._around(found)
+            if not waiting:
+                return Answer(contradiction=self._telling, best=found)
+            if waiting == [found.point]:
+                return Answer(best=found)
+        return Answer(best=best)
+
+    # ------------------------------------------------------------ climbing
+
+    def _attempt(self, point: Point) -> Optional[Outcome]:
+        if point.key not in self.known:
+            if time.process_time() > self.until:
+                return None
+            self.known[point.key] = self.lab.attempt(point)
+        return self.known[point.key]
+
+    def _climb(self, starts: list[Point]) -> Optional[Outcome]:
+        """The outcome that got furthest; one without an error if there is any."""
+        order = itertools.count()
+        heap: list[tuple[int, int, int, Point]] = [(0, 0, next(order), point) for point in starts]
+        best: Optional[Outcome] = None
+        asked: set[str] = set()
+        seen: Counter[object] = Counter()
+        tries = 0
+        while heap and tries < _CLIMBING:
+            _, _, _, point = heapq.heappop(heap)
+            if point.key in asked:
+                continue
+            asked.add(point.key)
+            outcome = self._attempt(point)
+            if outcome is None:
+                return best
+            tries += 1
+            if outcome.ok or isinstance(outcome.error, NameError):
+                return outcome
+            if best is None or outcome.reach > best.reach:
+                best = outcome
+            seen[outcome.signature] += 1
+            if seen[outcome.signature] > _ALIKE:
+                continue  # what ends in the same way again is no step ahead
+            for rank, other in enumerate(itertools.islice(repairs(outcome), _REPAIRS)):
+                heapq.heappush(heap, (-outcome.reach, rank, next(order), other))
+        return best
+
+    # ------------------------------------------------------------ around one operation
+
+    def _around(self, found: Outcome) -> list[Point]:
+        """Points that get past the operation that failed; the point itself if that is not decided; else nothing."""
+        place, error = found.place, found.error
+        undecided = [found.point]
+        if (
+            place is None
+            or not isinstance(error, _KINDS)
+            or isinstance(error, _NO_KINDS)
+            or found.mended
+            or not found.layered
+        ):
+            return undecided
+        failed, past = [found], []
+        moved: set[Path] = set()
+        for paths, point in self._neighbours(found.point):
+            outcome = self._attempt(point)
+            if outcome is None:
+                return undecided
+            if outcome.passes(place):
+                past.append(outcome)
+                if outcome.ok:
+                    return [outcome.point]
+            elif _same(outcome, place):
+                failed.append(outcome)
+                moved |= paths
+            elif _elsewhere(outcome, found):
+                return undecided
+        if past:
+            return [outcome.point for outcome in sorted(past, key=lambda outcome: -outcome.reach)[:8]]
+        helped = self._helped(found, moved)
+        if helped is None:
+            return undecided
+        for outcome in helped:
+            if outcome.passes(place):
+                return [outcome.point]
+        failed += helped
+        if not _regular(failed):
+            return self._solved(failed, place) or undecided
+        self._telling = max(failed, key=_differing)
+        return []
+
+    def _neighbours(self, point: Point) -> Iterator[tuple[frozenset[Path], Point]]:
+        for path, value in leaves(point):
+            for other in alternatives(path, value, point):
+                yield frozenset((path,)), chosen(point, {path: other})
+        yield from together(point)
+        for other in (*other_ranks(point), *other_kinds(point)):
+            yield frozenset(), other
+
+    def _helped(self, found: Outcome, moved: set[Path]) -> Optional[list[Outcome]]:
+        """The operation reached with what is not varied yet, other choices following; None if that is not possible."""
+        results: list[Outcome] = []
+        for path, value in leaves(found.point):
+            if path in moved or not is_size(value):
+                continue
+            others = alternatives(path, value, found.point)[:4]
+            reached = [self._reached(chosen(found.point, {path: other}), found, path) for other in others]
+            if path[0] == "argument" and not any(reached):
+                return None
+            results += [outcome for outcome in reached if outcome is not None]
+        if found.sides is None:
+            for point in other_ranks(found.point):
+                outcome = self._reached(point, found)
+                results += [outcome] if outcome is not None else []
+        return None if time.process_time() > self.until else results
+
+    def _reached(self, start: Point, found: Outcome, path: Optional[Path] = None) -> Optional[Outcome]:
+        """The operation reached from a point by what its errors ask for, its choice at `path` and its ranks kept."""
+        place = found.place
+        assert place is not None
+        kept = dict(leaves(start)).get(path) if path is not None else None
+        ranks = _ranks(start)
+        waiting = [start]
+        for _ in range(_HELPING):
+            if not waiting:
+                return None
+            point = waiting.pop(0)
+            if _ranks(point) != ranks or (path is not None and dict(leaves(point)).get(path) != kept):
+                continue
+            outcome = self._attempt(point)
+            if outcome is None:
+                return None
+            if outcome.passes(place) or _same(outcome, place):
+                return outcome
+            waiting = [*itertools.islice(repairs(outcome), 4), *waiting]
+        return None
+
+    def _solved(self, failed: list[Outcome], place: Place) -> list[Point]:
+        """Points at which the two numbers would agree if they went on as they do."""
+        base = failed[0]
+        points: list[Point] = []
+        for other in failed[1:]:
+            if base.sides is None or other.sides is None:
+                continue
+            before, after = dict(leaves(base.point)), dict(leaves(other.point))
+            changed = [path for path, value in before.items() if path in after and after[path] != value]
+            if len(changed) != 1 or not is_size(before[changed[0]]) or not is_size(after[changed[0]]):
+                continue
+            path = changed[0]
+            apart, then = base.sides.given - base.sides.wanted, other.sides.given - other.sides.wanted
+            if then == apart:
+                continue
+            step = after[path] - before[path]
+            wanted = before[path] - apart * step / (then - apart)
+            if wanted == int(wanted) and 0 < wanted < 1 << 16:
+                points.append(chosen(base.point, {path: int(wanted)}))
+        for point in points:
+            outcome = self._attempt(point)
+            if outcome is not None and outcome.passes(place):
+                return [point]
+        return []
+
+
+def _differing(outcome: Outcome) -> tuple[bool, int, int]:
+    """Whether no made-up number is tiny, how many differ from each other (no two are taken for one), how small."""
+    sizes = [value for path, value in leaves(outcome.point) if path[0] == "argument" and is_size(value)]
+    return all(size > 2 for size in sizes), len(set(sizes)), -sum(sizes)
+
+
+def _ranks(point: Point) -> list[int]:
+    return [len(value.shape) for value in (point.inputs or {}).values() if isinstance(value, Spec)]
+
+
+def _same(outcome: Outcome, place: Place) -> bool:
+    """Whether an outcome failed at this very place."""
+    mine = outcome.place
+    return mine is not None and (mine.key, mine.module) == (place.key, place.module) and mine.count <= place.count
+
+
+def _elsewhere(outcome: Outcome, found: Outcome) -> bool:
+    """Whether forward took another way, on which it may well have run."""
+    return outcome.built and not outcome.ok and bool(set(outcome.done) - set(found.done))
+
+
+def _regular(failed: list[Outcome]) -> bool:
+    """Whether what disagrees does so in one way: in the same words, by the same ratio or by the same difference."""
+    sides = [outcome.sides for outcome in failed]
+    known = [pair for pair in sides if pair is not None]
+    if not known:
+        return len({outcome.words for outcome in failed}) == 1 and bool(_RANKS.search(failed[0].words))
+    if len(known) != len(sides):
+        return False
+    if any(pair.agree for pair in known):
+        return False
+    ratios = {pair.given / pair.wanted if pair.wanted else 0.0 for pair in known}
+    differences = {pair.given - pair.wanted for pair in known}
+    if any(pair.divides for pair in known):
+        return len(ratios) == 1
+    return len(ratios) == 1 or len(differences) == 1

@@ -1,0 +1,60 @@
+"""Whether a model waits for something that its own methods would set: then a call without it proves nothing."""
+
+from __future__ import annotations
+
+import dis
+import inspect
+import types
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+
+_STORES = frozenset(("STORE_ATTR", "DELETE_ATTR"))
+_BEGIN = ("__init__", "forward", "__call__")
+
+
+def waits_for_state(module: torch.nn.Module) -> bool:
+    """Whether a method that neither constructors nor forward reach sets an attribute that those read."""
+    methods: dict[str, list[types.CodeType]] = {}
+    for cls in {base for part in module.modules() for base in type(part).__mro__}:
+        if not cls.__module__.startswith("torch.") and cls is not object:
+            for name, code in _methods(cls):
+                methods.setdefault(name, []).append(code)
+    reached = _reached(methods)
+    read = {name for method in reached for code in methods[method] for name in code.co_names}
+    outside = (code for method in methods.keys() - reached for code in methods[method])
+    return any(_stored(code) & read for code in outside)
+
+
+def _methods(cls: type) -> Iterator[tuple[str, types.CodeType]]:
+    for name, value in vars(cls).items():
+        function = getattr(value, "__func__", None) or getattr(value, "fget", None) or value
+        function = inspect.unwrap(function) if callable(function) else function
+        if isinstance(function, types.FunctionType):
+            yield from ((name, code) for code in _nested(function.__code__))
+
+
+def _nested(code: types.CodeType) -> Iterator[types.CodeType]:
+    yield code
+    for part in code.co_consts:
+        if isinstance(part, types.CodeType):
+            yield from _nested(part)
+
+
+def _reached(methods: dict[str, list[types.CodeType]]) -> set[str]:
+    reached, waiting = set[str](), [name for name in _BEGIN if name in methods]
+    while waiting:
+        name = waiting.pop()
+        if name not in reached:
+            reached.add(name)
+            waiting += [other for code in methods[name] for other in code.co_names if other in methods]
+    return reached
+
+
+def _stored(code: Any) -> set[str]:
+    return set(_names(dis.get_instructions(code)))
+
+
+def _names(instructions: Iterable[dis.Instruction]) -> Iterator[str]:
+    return (str(step.argval) for step in instructions if step.opname in _STORES)

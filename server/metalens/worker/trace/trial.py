@@ -1,0 +1,237 @@
+"""One try: a class built and called at one point of the space of what it may be given, leaving no trace behind."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Optional
+
+import torch
+
+from metalens.protocol.values import Location
+from metalens.worker.trace.assume import Config, Point, first_inputs, made
+from metalens.worker.trace.clash import Sides, masked, sides_of
+from metalens.worker.trace.deadline import TOO_LONG, OutOfTime
+from metalens.worker.trace.facts import ModuleCall
+from metalens.worker.trace.hybrid import Limit
+from metalens.worker.trace.invent import MadeUp
+from metalens.worker.trace.observe import Observer
+from metalens.worker.trace.provenance import from_layers
+from metalens.worker.trace.tracer import Raised
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where forward failed: the expression, how often it had gone well before, and the module under way."""
+
+    key: tuple[str, int]
+    count: int
+    module: str
+
+
+@dataclass
+class Outcome:
+    """What came of a try. `point` has what was made up on the way; `done` counts the expressions that went well.
+
+    `built` tells whether the constructor ended, `error` is None if forward did too. `ended` are the modules whose calls
+    returned. `layered` tells that something that failed came out of a layer or a parameter.
+    """
+
+    point: Point
+    built: bool = False
+    error: Optional[BaseException] = None
+    mended: str = ""
+    done: Counter[tuple[str, int]] = field(default_factory=Counter)
+    ended: frozenset[str] = frozenset()
+    place: Optional[Place] = None
+    sides: Optional[Sides] = None
+    words: str = ""
+    line: str = ""
+    layered: bool = False
+    raised: Optional[Raised] = None
+    call: Optional[ModuleCall] = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether forward ran to its end."""
+        return self.built and self.error is None
+
+    @property
+    def reach(self) -> int:
+        """How far it came: more is further."""
+        return 1 + len(self.done) + len(self.ended) if self.built else -1
+
+    @property
+    def signature(self) -> object:
+        """The same for tries that ended in the same way."""
+        return (self.reach, self.words, self.line, self.sides, self.place) if self.built else self.line
+
+    def passes(self, place: Place) -> bool:
+        """Whether the operation that failed at `place` went well here."""
+        if self.ok or self.done[place.key] > place.count:
+            return True
+        mine = self.place
+        return (
+            mine is not None
+            and (mine.key, mine.count) == (place.key, place.count)
+            and mine.module != place.module
+            and place.module in self.ended
+        )
+
+
+class Lab:
+    """Makes tries of one class, or of one model that is given."""
+
+    def __init__(self, observer: Observer, cls: type, given: Optional[torch.nn.Module]) -> None:
+        self.observer, self.cls, self.given = observer, cls, given
+        self.tries = 0
+        self._state = _state_of(given) if given is not None else []
+
+    def attempt(self, point: Point) -> Outcome:
+        """Build and call."""
+        self.tries += 1
+        self.observer.tracer.unpacked = None
+        with _apart(self.observer):
+            outcome, _ = self.perform(point)
+            self._describe(outcome)
+        return outcome
+
+    def perform(self, point: Point) -> tuple[Outcome, Optional[torch.nn.Module]]:
+        """Build and call, as part of the run. The model too, if it was built."""
+        tracer, observer = self.observer.tracer, self.observer
+        outcome = Outcome(point)
+        configs: list[tuple[Config, MadeUp]] = []
+        tracer.mended = ""
+        observer.call_source = "probe"
+        module = self.given
+        try:
+            if module is None:
+                observer.build_source, observer.assumed = "invented", True
+                arguments = {
+                    name: made(value, lambda told, config: configs.append((told, config)))
+                    for name, value in (point.arguments or {}).items()
+                }
+                module = self.cls(**arguments)
+            else:
+                _restore(self._state)
+            outcome.built = True
+            inputs = first_inputs(module) if point.inputs is None else point.inputs
+            point = Point(point.arguments, inputs)
+            tracer.done = outcome.done
+            module(**{name: made(value, lambda told, config: None) for name, value in inputs.items()})
+        except (OutOfTime, Limit) as error:
+            if isinstance(error, OutOfTime) or str(error) == TOO_LONG:
+                raise
+            outcome.error = error
+        except Exception as error:  # noqa: BLE001 - the user's code may raise anything
+            outcome.error = error
+        finally:
+            tracer.done = None
+            observer.build_source, observer.assumed, observer.call_source = "call site", False, "call site"
+        outcome.mended = tracer.mended
+        outcome.point = _grown(point, configs)
+        return outcome, module
+
+    def _describe(self, outcome: Outcome) -> None:
+        """Where and in what words it failed, while the objects of the try are at hand."""
+        error, tracer = outcome.error, self.observer.tracer
+        if error is None:
+            return
+        outcome.words, outcome.line = masked(error), _line(error, tracer.files, tracer.facts.source_of)
+        if not outcome.built:
+            return
+        modules = tracer.under_way.get(id(error), ())
+        outcome.call = modules[-1] if modules else None
+        outcome.raised = tracer.raised.get(id(error))
+        given = (outcome.raised.args, outcome.raised.kwargs) if outcome.raised is not None else tracer.unpacked
+        outcome.layered = from_layers(given, tracer.facts)
+        outcome.sides = sides_of(error, outcome.raised, outcome.call)
+        names = {id(part): name for name, part in modules[0].module.named_modules()} if modules else {}
+        outcome.ended = frozenset(names[number] for number in self.observer.calls if number in names)
+        notes = tracer.notes.get(id(error), ())
+        key = _key(notes[0], tracer.files) if notes else None
+        if key is not None and modules:
+            module = names.get(id(modules[-1].module), "")
+            outcome.place = Place(key, outcome.done[key], module)
+
+
+def _key(place: Location, files: Any) -> Optional[tuple[str, int]]:
+    trace = files.get(place.file)
+    ranges = trace.table.ranges if trace is not None else ()
+    return next(((place.file, number) for number, known in enumerate(ranges) if known == place.range), None)
+
+
+def _line(error: BaseException, files: Any, source_of: Callable[[str], str]) -> str:
+    """The innermost line of user code."""
+    trace, found = error.__traceback__, ("", 0)
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        found = (file, trace.tb_lineno) if file in files else found
+        trace = trace.tb_next
+    lines = source_of(found[0]).split("\n") if found[0] else []
+    return lines[found[1] - 1] if 0 < found[1] <= len(lines) else ""
+
+
+def _grown(point: Point, configs: list[tuple[Config, MadeUp]]) -> Point:
+    """The point with the attributes that were made up on the way."""
+    if not configs or point.arguments is None:
+        return point
+    asked = {id(told): {k: v for k, v in vars(config).items() if k != "_variant"} for told, config in configs}
+    arguments = {
+        name: Config(asked[id(value)], value.variant) if id(value) in asked else value
+        for name, value in point.arguments.items()
+    }
+    return Point(arguments, point.inputs)
+
+
+def _state_of(module: torch.nn.Module) -> list[tuple[Any, dict[str, Any], dict[str, dict[str, Any]]]]:
+    """What forward may change of a model: the attributes of its parts."""
+    kept = []
+    for part in module.modules():
+        tables = {
+            name: dict(vars(part)[name]) for name in ("_parameters", "_buffers", "_modules") if name in vars(part)
+        }
+        kept.append((part, dict(vars(part)), tables))
+    return kept
+
+
+def _restore(state: list[tuple[Any, dict[str, Any], dict[str, dict[str, Any]]]]) -> None:
+    for part, attributes, tables in state:
+        vars(part).clear()
+        vars(part).update(attributes)
+        for name, table in tables.items():
+            vars(part)[name].clear()
+            vars(part)[name].update(table)
+
+
+@contextlib.contextmanager
+def _apart(observer: Observer) -> Iterator[None]:
+    """What the body leaves in the memory of the run is forgotten afterwards."""
+    tracer, facts = observer.tracer, observer.tracer.facts
+    seen, by_id, calls = observer.seen, observer.by_id, observer.calls
+    built, origins, alive = facts.built, facts.origins, facts.alive
+    raised, under_way, notes = tracer.raised, tracer.under_way, tracer.notes
+    recovered, followed, leaked = facts.recovered, facts.followed, facts.leaked
+    values = {
+        file: {number: len(items) for number, items in trace.seen.items()} for file, trace in tracer.files.items()
+    }
+    observer.seen, observer.by_id, observer.calls = list(seen), dict(by_id), {}
+    facts.built, facts.origins, facts.alive = dict(built), {}, []
+    facts.recovered, facts.followed, facts.leaked = {}, {}, False
+    tracer.raised, tracer.under_way, tracer.notes = {}, {}, {}
+    try:
+        yield
+    finally:
+        observer.seen, observer.by_id, observer.calls = seen, by_id, calls
+        facts.built, facts.origins, facts.alive = built, origins, alive
+        facts.recovered, facts.followed, facts.leaked = recovered, followed, leaked
+        tracer.raised, tracer.under_way, tracer.notes = raised, under_way, notes
+        for file, trace in tracer.files.items():
+            before = values.get(file, {})
+            for number in list(trace.seen):
+                if number in before:
+                    del trace.seen[number][before[number] :]
+                else:
+                    del trace.seen[number]
