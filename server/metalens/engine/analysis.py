@@ -134,7 +134,10 @@ class Analysis:
         return known[1] if known else replace(finding, fixes=())
 
     async def _verify(self) -> None:
-        """Try the fixes of each finding in all runs that found it, unless that was done already."""
+        """Try the fixes of each finding in all runs that found it, unless that was done already.
+
+        Where more runs found it since then, what mended the earlier ones is tried in all.
+        """
         for finding in self._merged().findings:
             told = [(self.plan.runs[index], answer) for index, answer in sorted(self.answers.items())]
             found_by = [
@@ -144,7 +147,8 @@ class Analysis:
             ]
             known = self._verified.get(_key(finding))
             if not known or known[0] != len(found_by):
-                offered = await verify(finding, found_by, self.text_of, self.attempt)
+                candidates = known[1] if known else finding
+                offered = await verify(candidates, found_by, self.text_of, self.attempt)
                 self._verified[_key(finding)] = len(found_by), offered
 
     def _all_known(self, merged: Result) -> bool:

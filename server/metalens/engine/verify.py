@@ -14,6 +14,7 @@ from metalens.protocol.values import Location, Value
 
 Runner = Callable[[Run], Awaitable[Report | Crash]]
 Texts = Callable[[str], str]
+Found = tuple[Run, Report]
 
 # So many good ones are enough, or fewer where they are guesses; after so many candidates one is; so many are tried side
 # by side; and no new one after so many seconds.
@@ -26,6 +27,7 @@ PATIENCE = 20.0
 _SEEN = ("traced", "instantiated")
 # A trial may take this many times as long as the run that it repeats, and this long in any case.
 _SLOWER = 3.0
+_QUICKER = 2.0
 _LEAST_SECONDS = 3.0
 
 
@@ -36,7 +38,7 @@ class Trial(NamedTuple):
     gives: Value | None = None
 
 
-async def verify(finding: Finding, found_by: Sequence[tuple[Run, Report]], text_of: Texts, run: Runner) -> Finding:
+async def verify(finding: Finding, found_by: Sequence[Found], text_of: Texts, run: Runner) -> Finding:
     """The finding with only those of its fixes that mend it, the first of them preferred if it is no guess.
 
     `found_by` are the runs in which it was found. A fix stays if after it every one of them has the finding no more,
@@ -45,12 +47,13 @@ async def verify(finding: Finding, found_by: Sequence[tuple[Run, Report]], text_
     is left untried.
     """
     deadline = time.monotonic() + PATIENCE
+    screen = await _screen(finding, found_by, run) if finding.fixes else None
     kept: list[Fix] = []
     for candidates, enough in _kinds(finding.fixes):
         at = 0
         while at < len(candidates) and len(kept) < (enough if at < LIKELY else 1) and time.monotonic() < deadline:
             some = candidates[at : at + AT_ONCE]
-            trials = await asyncio.gather(*(_tried(fix, finding, found_by, text_of, run) for fix in some))
+            trials = await asyncio.gather(*(_tried(fix, finding, found_by, screen, text_of, run) for fix in some))
             kept += [replace(fix, gives=trial.gives) for fix, trial in zip(some, trials, strict=True) if trial.mends]
             at += len(some)
         if kept:
@@ -63,15 +66,30 @@ def _kinds(fixes: Sequence[Fix]) -> tuple[tuple[list[Fix], int], ...]:
     return ([fix for fix in fixes if not fix.guess], ENOUGH), ([fix for fix in fixes if fix.guess], GUESSES)
 
 
+async def _screen(finding: Finding, found_by: Sequence[Found], run: Runner) -> Found | None:
+    """A quicker run that finds the same: of a page with many programs only those that speak of the model."""
+    for original, before in found_by[:1]:
+        wanted = tuple(target for target in original.wanted if target.qualname == finding.model)
+        if not wanted or not any(caller.names for caller in original.callers):
+            return None
+        callers = tuple(replace(each, names=(finding.model,)) if each.names else each for each in original.callers)
+        quick = replace(original, callers=callers, targets=(), wanted=wanted)
+        report = await run(quick)
+        if isinstance(report, Report) and report.seconds < before.seconds / _QUICKER:
+            same = any(_identity(finding, finding.location) == _identity(o, o.location) for o in report.findings)
+            return (quick, report) if same else None
+    return None
+
+
 async def _tried(
-    fix: Fix, finding: Finding, found_by: Sequence[tuple[Run, Report]], text_of: Texts, run: Runner
+    fix: Fix, finding: Finding, found_by: Sequence[Found], screen: Found | None, text_of: Texts, run: Runner
 ) -> Trial:
     edited = {
         file: apply_edits(text_of(file), [edit for edit in fix.edits if edit.location.file == file])
         for file in {edit.location.file for edit in fix.edits}
     }
     gives: Value | None = None
-    for original, before in found_by:
+    for original, before in (screen, *found_by) if screen else found_by:
         timeout = min(original.timeout, max(_LEAST_SECONDS, _SLOWER * before.seconds))
         overlay = {**original.overlay, **edited}
         traces = (finding.location.file,)
@@ -91,14 +109,14 @@ def _better(finding: Finding, fix: Fix, before: Report, after: Report) -> bool:
     expected = {_identity(other, moved(other.location, edits)) for other in before.findings}
     code, place, _ = _identity(finding, moved(finding.location, edits))
     gone = (code, place) not in {other[:2] for other in left}
-    return gone and left <= expected and _gets_further(finding, fix, before, after)
+    return gone and left <= expected and _gets_further(finding, fix, place, before, after)
 
 
-def _gets_further(finding: Finding, fix: Fix, before: Report, after: Report) -> bool:
+def _gets_further(finding: Finding, fix: Fix, place: Location, before: Report, after: Report) -> bool:
     """Whether forward comes to its end, or further; where that does not tell, whether all that ran still runs.
 
     A recovered run goes on after the mistake, so that what it reached must be reached without the mistake too: else the
-    edit only made the script end early.
+    edit only made the script end early. After a guess the line of the mistake itself must run.
     """
     reach, earlier = _reach(finding, after), _reach(finding, before)
     if reach != earlier:
@@ -107,7 +125,9 @@ def _gets_further(finding: Finding, fix: Fix, before: Report, after: Report) -> 
     changed = {moved(edit.location, fix.edits).range.start.line for edit in fix.edits if not fix.guess}
     reached = _lines(finding, before, fix.edits)
     left = reached - _lines(finding, after, ()) - changed
-    return (reach == 0 or bool(reached)) and not left and after.problems.keys() <= before.problems.keys()
+    if reach and (not reached or (fix.guess and place.range.start.line not in _lines(finding, after, ()))):
+        return False
+    return not left and after.problems.keys() <= before.problems.keys()
 
 
 def _lines(finding: Finding, report: Report, edits: Sequence[Edit]) -> set[int]:

@@ -38,7 +38,7 @@ def dtype_name(dtype: torch.dtype) -> str:
 
 def value_of(item: Any, depth: int = 3) -> Value:
     """Anything as a Value; containers down to a depth."""
-    if isinstance(item, torch.Tensor):
+    if isinstance(item, torch.Tensor) and not is_lazy(item):
         return Value("tensor", tuple(int(size) for size in item.shape), dtype_name(item.dtype))
     if isinstance(item, torch.Size):
         return Value("other", text=str(list(item)))

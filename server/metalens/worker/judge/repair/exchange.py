@@ -152,7 +152,10 @@ def _attribute_uses(case: Case, mistake: Mistake) -> Iterator[tuple[Site, ast.At
         owner = next((n for n in site.source.enclosing(site.node) if isinstance(n, ast.ClassDef)), None)
         if owner is not None:
             made, used = _attributes(owner)
-            yield from ((site, node, made, used) for node in _own_attributes(site.node))
+            whole = site.source.statement_of(site.node) or site.node
+            own = _own_attributes(site.node)
+            others = [node for node in _own_attributes(whole) if node not in own]
+            yield from ((site, node, made, used) for node in (*own, *others))
 
 
 def _variable_uses(case: Case, mistake: Mistake) -> Iterator[tuple[Site, ast.Name, dict[str, int]]]:
@@ -186,8 +189,8 @@ def _attributes(owner: ast.ClassDef) -> tuple[dict[str, str], Counter[str]]:
     return made, used
 
 
-def _own_attributes(node: ast.expr) -> Iterable[ast.Attribute]:
-    return [n for n in ast.walk(node) if _is_own(n) and isinstance(n, ast.Attribute)][:2]
+def _own_attributes(node: ast.AST) -> list[ast.Attribute]:
+    return [n for n in ast.walk(node) if _is_own(n) and isinstance(n, ast.Attribute)][:3]
 
 
 def _is_own(node: ast.AST) -> bool:

@@ -10,7 +10,7 @@ from metalens.worker.judge import torchkind
 from metalens.worker.judge.case import Case, Mistake, layer_word
 from metalens.worker.judge.definitions import slot_in
 from metalens.worker.judge.repair.edits import fix, literal
-from metalens.worker.judge.repair.near import constructions
+from metalens.worker.judge.repair.near import constructions, sites
 from metalens.worker.judge.source import Source
 from metalens.worker.judge.unpacking import unpacking_of
 
@@ -26,6 +26,7 @@ def multiplied(case: Case, mistake: Mistake) -> Iterator[Fix]:
     elif mistake.given and mistake.expected:
         ratio = max(mistake.given, mistake.expected) / min(mistake.given, mistake.expected)
         factors = (int(ratio),) if ratio == int(ratio) and ratio > 1 else factors
+    factors = tuple(dict.fromkeys([*_pieces(case, mistake), *factors]))
     for built in constructions(case, mistake):
         for argument in (torchkind.output_argument(built.module), torchkind.input_argument(built.module)):
             slot = slot_in(built.source, built.call, type(built.module), argument) if argument else None
@@ -36,6 +37,15 @@ def multiplied(case: Case, mistake: Mistake) -> Iterator[Fix]:
                 yield fix(f"Change {word} to {text}", built.source.replace(slot.node, text))
 
 
+def _pieces(case: Case, mistake: Mistake) -> Iterator[int]:
+    """Into how many pieces the tensors in conflict were cut."""
+    for site in sites(case, mistake):
+        for part in ast.walk(site.node):
+            if isinstance(part, ast.Call) and getattr(part.func, "attr", "") in ("chunk", "tensor_split"):
+                counts = (literal(node) for node in part.args)
+                yield from (count for count in counts if count is not None and count > 1)
+
+
 def _scaled(source: Source, node: ast.expr, factors: tuple[int, ...]) -> Iterator[str]:
     text = source.text_of(node)
     value = literal(node)
@@ -44,6 +54,10 @@ def _scaled(source: Source, node: ast.expr, factors: tuple[int, ...]) -> Iterato
         return
     simple = isinstance(node, (ast.Name, ast.Attribute, ast.Subscript, ast.Call))
     if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.FloorDiv, ast.Add)):
+        if isinstance(node.op, ast.Mult) and literal(node.right) is not None:
+            yield from (
+                f"{source.text_of(node.left)} * {factor}" for factor in factors if factor != literal(node.right)
+            )
         yield source.text_of(node.left)
         if isinstance(node.op, ast.Mult):
             yield source.text_of(node.right)

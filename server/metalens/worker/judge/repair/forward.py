@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 import re
 from collections.abc import Iterable, Iterator
 from difflib import SequenceMatcher
@@ -31,14 +32,20 @@ def patterns(case: Case, mistake: Mistake) -> Iterator[Fix]:
     """Two axes exchanged in a pattern of einops or einsum: in what it gives, then in what it takes."""
     nodes = [(site.source, part) for site in sites(case, mistake) for part in ast.walk(site.node)]
     nodes += [(built.source, part) for built in constructions(case, mistake) for part in ast.walk(built.call)]
-    for source, node in nodes:
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "->" in node.value:
-            text = source.slice(source.range_of(node))
-            left, arrow, right = text.partition("->")
-            found = [left + arrow + new for new in _reordered(right)]
-            found += [new + arrow + right for new in _reordered(left)]
-            for new in found[:_MOST_PATTERNS]:
-                yield fix(f"Change the pattern to {new}", source.replace(node, new))
+    offers = [list(_patterns(source, node)) for source, node in nodes]
+    for turn in range(_MOST_PATTERNS):
+        yield from (found[turn] for found in offers if turn < len(found))
+
+
+def _patterns(source: Source, node: ast.AST) -> Iterator[Fix]:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str) and "->" in node.value:
+        text = source.slice(source.range_of(node))
+        left, arrow, right = text.partition("->")
+        for new in (
+            *(left + arrow + new for new in _reordered(right)),
+            *(new + arrow + right for new in _reordered(left)),
+        ):
+            yield fix(f"Change the pattern to {new}", source.replace(node, new))
 
 
 def join_dimension(case: Case, mistake: Mistake) -> Iterator[Fix]:
@@ -120,8 +127,19 @@ def other_dimension(case: Case, mistake: Mistake) -> Iterator[Fix]:
                     yield fix(f"Use dim {dim} in {name}", site.source.replace(node, str(dim)))
 
 
+def flattened_at_definition(case: Case, mistake: Mistake) -> Iterator[Fix]:
+    """A flatten where the variable was bound that several layers take."""
+    x = mistake.tensor
+    if x is not None and x.dim() > 2 and math.prod(x.shape[1:]) == mistake.expected:
+        yield from _bound_with(case, mistake, (".flatten(1)",))
+
+
 def at_definition(case: Case, mistake: Mistake) -> Iterator[Fix]:
     """A missing flatten, transpose or dimension where the variable was bound that the failing call takes."""
+    yield from _bound_with(case, mistake, _suffixes(mistake.tensor, mistake))
+
+
+def _bound_with(case: Case, mistake: Mistake, suffixes: tuple[str, ...]) -> Iterator[Fix]:
     x, site = mistake.tensor, next(iter(sites(case, mistake)), None)
     if x is None or site is None or not isinstance(site.node, ast.Call) or not site.node.args or _builds(site):
         return
@@ -129,7 +147,7 @@ def at_definition(case: Case, mistake: Mistake) -> Iterator[Fix]:
     bound = _binding(site, name.id) if isinstance(name, ast.Name) else None
     if bound is None or not isinstance(bound.value, (ast.Call, ast.Name, ast.Subscript, ast.Attribute)):
         return
-    for suffix in _suffixes(x, mistake):
+    for suffix in suffixes:
         text = site.source.text_of(bound.value)
         shown = f"{text}{suffix}" if len(text) <= 32 else f"…{suffix}"
         yield fix(f"Write {shown} in line {bound.lineno}", chain(site.source, bound.value, suffix))

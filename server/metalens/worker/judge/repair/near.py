@@ -13,10 +13,12 @@ from metalens.protocol.values import Location
 from metalens.worker.judge import torchkind
 from metalens.worker.judge.case import Case, Mistake
 from metalens.worker.judge.source import Function, Source, source_of
+from metalens.worker.judge.unpacking import innermost_locals
 from metalens.worker.trace.facts import Origin
 
 _MOST_SITES = 16
-_MOST_BUILT = 12
+_MOST_BUILT = 20
+_MOST_STEPS = 24
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,7 @@ def origins(case: Case, mistake: Mistake) -> tuple[Origin, ...]:
     waiting = [mistake.tensor, mistake.other, *case.tensors]
     if case.call is not None:
         waiting += [value for value in case.call.args if isinstance(value, torch.Tensor)]
-    if case.failure.function is None:
-        waiting += [value for value in case.failure.names.values() if isinstance(value, torch.Tensor)]
+    waiting += _local_tensors(case)
     seen: set[int] = set()
     places: dict[Location, Origin] = {}
     while waiting and len(places) < _MOST_SITES:
@@ -74,9 +75,27 @@ def origins(case: Case, mistake: Mistake) -> tuple[Origin, ...]:
     return tuple(places.values())
 
 
+def layers(case: Case, mistake: Mistake) -> tuple[Any, ...]:
+    """The layers that the tensors in conflict came through, nearest first: of the one blamed, then of all."""
+    found: dict[int, Any] = {}
+    for tensors in ([mistake.tensor], [mistake.other, *case.tensors, *_local_tensors(case)]):
+        waiting, steps, seen = [each for each in tensors if each is not None], 0, set[int]()
+        while waiting and steps < _MOST_STEPS and len(found) < _MOST_BUILT:
+            tensor = waiting.pop(0)
+            origin = case.facts.origin_of(tensor)
+            if origin is None or id(tensor) in seen:
+                continue
+            seen.add(id(tensor))
+            steps += 1
+            if origin.module is not None:
+                found.setdefault(id(origin.module), origin.module)
+            waiting += [each for each in origin.inputs if not isinstance(each, torch.nn.Parameter)]
+    return tuple(found.values())
+
+
 def constructions(case: Case, mistake: Mistake) -> tuple[Construction, ...]:
     """What built the failing layer, the layers that its input came through, and the blocks that hold them."""
-    modules = [mistake.layer, *_named(case), *(origin.module for origin in origins(case, mistake))]
+    modules = [mistake.layer, *_named(case), *layers(case, mistake)]
     around = [call.module for call in reversed(case.failure.modules)]
     found: dict[Location, Construction] = {}
     for module in (*modules, *around):
@@ -88,6 +107,13 @@ def constructions(case: Case, mistake: Mistake) -> tuple[Construction, ...]:
         if call is not None and not isinstance(module, torchkind.CONTAINERS):
             found[built.location] = Construction(module, source, call)
     return tuple(found.values())[:_MOST_BUILT]
+
+
+def _local_tensors(case: Case) -> list[Any]:
+    """The tensors at hand where code that is not torch's has raised."""
+    if case.failure.function is not None:
+        return []
+    return [value for value in innermost_locals(case.failure).values() if isinstance(value, torch.Tensor)]
 
 
 def _named(case: Case) -> Iterator[Any]:

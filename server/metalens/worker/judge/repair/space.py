@@ -21,25 +21,64 @@ from metalens.worker.judge.source import Source, source_of
 
 _POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
 _USUAL = (224, 256, 128, 64, 32, 28)
+_SETTINGS = ("kernel_size", "stride", "padding", "dilation")
 _LEAST = 8
 _MOST_SIZES = 5
 
 
+def fitting_geometry(case: Case, mistake: Mistake) -> Iterator[Fix]:
+    """One kernel, stride or padding by which the sizes in conflict come out alike."""
+    wanted = _difference(mistake)
+    for layer, argument, new in _geometries(case, mistake):
+        if wanted and abs(_change(case, layer, argument, new)) == wanted:
+            yield from _changed(case, layer, argument, new)
+
+
 def geometry(case: Case, mistake: Mistake) -> Iterator[Fix]:
     """Padding that keeps the size, then kernel, stride and padding one more or less, of the layers before."""
-    layers = [
-        b.module for b in constructions(case, mistake) if torchkind.is_conv(b.module) or isinstance(b.module, _POOLS)
-    ]
-    for layer in layers:
-        yield from _changed(case, layer, "padding", _same_padding(layer))
-    for layer in layers:
+    for layer, argument, new in _geometries(case, mistake):
+        yield from _changed(case, layer, argument, new)
+
+
+def _geometries(case: Case, mistake: Mistake) -> Iterator[tuple[Any, str, int]]:
+    modules = [built.module for built in constructions(case, mistake)]
+    found = [each for each in modules if torchkind.is_conv(each) or isinstance(each, _POOLS)]
+    for layer in found:
+        same = _same_padding(layer)
+        if same is not None:
+            yield layer, "padding", same
+    for layer in found:
         for argument in ("kernel_size", "stride", "padding"):
             value = _first(getattr(layer, argument, None))
-            for new in (value - 1, value + 1) if value is not None else ():
+            for new in (value + 1, value - 1) if value is not None else ():
                 if new > 0 or (new == 0 and argument == "padding"):
-                    yield from _changed(case, layer, argument, new)
+                    yield layer, argument, new
         if torchkind.is_transposed(layer):
-            yield from _changed(case, layer, "output_padding", 1 - (_first(layer.output_padding) or 0))
+            yield layer, "output_padding", 1 - (_first(layer.output_padding) or 0)
+
+
+def _difference(mistake: Mistake) -> int:
+    """By how much the heights or widths of the operands differ."""
+    one, other = mistake.tensor, mistake.other
+    if one is None or other is None or one.dim() != other.dim() or one.dim() < 3:
+        return 0
+    return max(abs(int(a) - int(b)) for a, b in zip(one.shape[2:], other.shape[2:]))
+
+
+def _change(case: Case, layer: Any, argument: str, new: int) -> int:
+    """By how much the last size that a layer gives changes with one of its settings."""
+    size = next((int(o.inputs[0].shape[-1]) for o in case.facts.origins.values() if o.module is layer and o.inputs), 0)
+    settings = {name: _first(getattr(layer, name, None)) or 0 for name in (*_SETTINGS, "output_padding")}
+    settings["dilation"] = settings["dilation"] or 1
+    return _given(layer, size, {**settings, argument: new}) - _given(layer, size, settings)
+
+
+def _given(layer: Any, size: int, settings: dict[str, int]) -> int:
+    kernel, stride, padding, dilation = (settings[name] for name in _SETTINGS)
+    spread = dilation * (kernel - 1)
+    if torchkind.is_transposed(layer):
+        return (size - 1) * stride - 2 * padding + spread + settings["output_padding"] + 1
+    return (size + 2 * padding - spread - 1) // max(stride, 1) + 1
 
 
 def interpolated(case: Case, mistake: Mistake) -> Iterator[Fix]:
