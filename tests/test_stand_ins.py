@@ -19,6 +19,7 @@ from metalens.worker.load import (  # noqa: E402
     gym_env,
     gym_wrappers,
     inventions,
+    pictures,
     spaces,
     tables,
     vision,
@@ -190,10 +191,38 @@ def test_sizes_of_images_that_are_not_here_are_told(told):
     assert told
     told.clear()
     resized = vision.Compose([vision.TRANSFORMS["Resize"](64), vision.TRANSFORMS["CenterCrop"](64)])
-    assert resized(vision.Picture(500, 375, made_up=True)).tensor().shape == (3, 64, 64)
+    assert resized(pictures.Picture(500, 375, made_up=True)).tensor().shape == (3, 64, 64)
     assert told == []
     assert len(folder.classes) == 10
     assert told
+
+
+def test_pictures_change_their_sizes(told):
+    known = pictures.module("PIL.Image")
+    picture = known["fromarray"](numpy.zeros((20, 30, 3), "uint8"))
+    assert (picture.size, picture.mode, len(picture.split())) == ((30, 20), "RGB", 3)
+    assert known["new"]("L", (8, 9)).tensor().shape == (1, 9, 8)
+    assert picture.crop((0, 0, 15.0, 20)).transpose(known["ROTATE_90"]).size == (20, 15)
+    picture.thumbnail((15, 15))
+    assert picture.size == (15, 10)
+    assert told == []
+    assert known["open"](Unknown("a path")).size == (500, 375)
+    assert told
+
+
+def test_transforms_as_functions():
+    functions = vision.module("torchvision.transforms.functional")
+    image = pictures.Picture(40, 30)
+    assert functions["to_tensor"](functions["resized_crop"](image, 0, 0, 10, 20, (7, 9))).shape == (3, 7, 9)
+    assert functions["to_pil_image"](torch.zeros(3, 5, 6)).size == (6, 5)
+
+
+def test_data_sets_hold_all_their_images():
+    digits, objects = vision.dataset("MNIST")("data"), vision.dataset("CIFAR10")("data", train=False)
+    assert (digits.data.shape, digits.targets.shape) == ((60000, 28, 28), (60000,))
+    assert (objects.data.shape, len(objects.targets), len(objects)) == ((10000, 32, 32, 3), 10000, 10000)
+    digits.data = digits.data[:100]
+    assert len(digits) == 100
 
 
 def test_fake_data_has_the_size_that_was_asked_for(told):

@@ -25,13 +25,15 @@ from metalens.workspace.settings import Settings
 pytestmark = pytest.mark.torch
 
 # Their data is not on this machine, which is what they are about.
-WITHOUT_DATA = {"correct/sizes_from_data.py", "mistakes/doubtful_inputs.py"}
+WITHOUT_DATA = {"correct/sizes_from_data.py", "correct/text_corpus.py", "mistakes/doubtful_inputs.py"}
+# They end here, for want of accelerators or of arguments.
+ENDING = {"correct/needs_accelerators.py", "correct/usage.py"}
 MISTAKES = [name for name in fixtures() if name.startswith("mistakes/") and name not in WITHOUT_DATA]
 SEVERAL = [name for name in MISTAKES if "/multi_" in name]
 SINGLE = [name for name in MISTAKES if name not in SEVERAL]
 # One script of several processes cannot be run by itself.
 PARALLEL = {"correct/parallel_training.py"}
-CORRECT = [name for name in fixtures() if name.startswith("correct/") and name not in PARALLEL | WITHOUT_DATA]
+CORRECT = [name for name in fixtures() if name.startswith("correct/") and name not in PARALLEL | WITHOUT_DATA | ENDING]
 
 
 @pytest.fixture(scope="module")

@@ -136,7 +136,9 @@ class _Proxy:
         self._target, self._wrap = target, wrap
 
     def __getattr__(self, name: str) -> Any:
-        method = getattr(self._target, name)
+        # `forward` is called as a model is, so that it is seen.
+        plain = name == "forward" and isinstance(self._target, torch.nn.Module)
+        method = self._target if plain else getattr(self._target, name)
         return lambda *args, **kwargs: self._wrap(method(*args, **kwargs))
 
 
@@ -241,6 +243,7 @@ _KNOWN: dict[str, dict[str, Any]] = {
     "torch.distributed.tensor.parallel": {"parallelize_module": same},
     "torch.distributed.tensor": {"distribute_module": same, "distribute_tensor": same, "init_device_mesh": _mesh},
     "torch.distributed._tensor": {"distribute_module": same, "distribute_tensor": same, "DeviceMesh": Mesh},
+    "torch.distributed._tensor.device_mesh": {"init_device_mesh": _mesh, "DeviceMesh": Mesh},
     "torch.distributed.device_mesh": {"init_device_mesh": _mesh},
 }
 _SLOW: tuple[str, ...] = (

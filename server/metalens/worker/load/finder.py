@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Optional
 
 from metalens.worker.load import (
+    backbones,
     boxes,
     clicks,
     commandlines,
@@ -23,6 +24,7 @@ from metalens.worker.load import (
     hydra,
     lightning,
     omega,
+    pictures,
     pytests,
     records,
     scenes,
@@ -110,7 +112,9 @@ def _known(name: str) -> Optional[dict[str, Any]]:
 
 _SOURCES = (
     conveniences.module,
+    pictures.module,
     vision.module,
+    backbones.module,
     gym.module,
     data_files.module,
     distributed.module,

@@ -9,8 +9,8 @@ import torch
 
 from metalens.worker.load import arrays
 from metalens.worker.load.inventions import invented
+from metalens.worker.load.pictures import Picture
 from metalens.worker.load.unknown import Unknown
-from metalens.worker.load.vision import Picture
 
 STAND_IN = True
 _IMAGES, _OBJECTS, _CATEGORIES = 64, 3, 80

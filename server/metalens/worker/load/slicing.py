@@ -40,7 +40,10 @@ def slice_script(tree: ast.Module, local: frozenset[str] = frozenset()) -> None:
 
 
 def _names_read(parts: list[ast.AST]) -> set[str]:
-    return {node.id for node in parts if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    names = {node.id for node in parts if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    return names | {
+        node.target.id for node in parts if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name)
+    }
 
 
 def _mutated(statement: ast.stmt, parts: list[ast.AST]) -> set[str]:

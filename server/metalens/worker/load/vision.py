@@ -1,14 +1,15 @@
-"""Image data without images: datasets that are known by name, transforms that change sizes, files that are not read."""
+"""Image data without images: datasets that are known by name, transforms that change sizes."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Optional
 
 import torch
 
+from metalens.worker.load import arrays
 from metalens.worker.load.inventions import invented
+from metalens.worker.load.pictures import Picture, pictured
 from metalens.worker.load.unknown import Unknown, UnknownError
 
 STAND_IN = True
@@ -40,76 +41,6 @@ DATASETS: dict[str, tuple[int, int, int, int]] = {
 _VARYING = {"ImageNet", "ImageFolder", "LSUN", "Food101", "Flowers102", "OxfordIIITPet"}
 
 
-class Picture:
-    """Stands for a PIL image of a size (width, height); `made_up` tells that nobody knows its size."""
-
-    def __init__(self, width: int, height: int, channels: int = 3, made_up: bool = False) -> None:
-        self.made_up = made_up
-        self._width, self._height = width, height
-        self.channels = channels
-        self.mode = {1: "L", 3: "RGB", 4: "RGBA"}.get(channels, "RGB")
-
-    def convert(self, mode: str = "RGB", *args: Any, **kwargs: Any) -> Picture:
-        """The picture in another mode."""
-        return Picture(
-            self._width, self._height, channels={"L": 1, "1": 1, "RGB": 3, "RGBA": 4}.get(mode, 3), made_up=self.made_up
-        )
-
-    def resize(self, size: Sequence[int], *args: Any, **kwargs: Any) -> Picture:
-        """The picture in another size (width, height)."""
-        return Picture(int(size[0]), int(size[1]), self.channels)
-
-    def crop(self, box: Sequence[int]) -> Picture:
-        """The part of the picture in a box."""
-        return Picture(int(box[2] - box[0]), int(box[3] - box[1]), self.channels)
-
-    def transpose(self, *args: Any, **kwargs: Any) -> Picture:
-        """The picture, with other colours or mirrored."""
-        return self
-
-    transpose.takes_unknown = True  # type: ignore[attr-defined]
-    copy = filter = point = rotate = quantize = load = transpose
-
-    def getbands(self) -> tuple[str, ...]:
-        """The names of its channels."""
-        return tuple(self.mode)
-
-    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        self._tell()
-        numpy = sys.modules["numpy"]  # which called this
-        shape = (self._height, self._width) if self.channels == 1 else (self._height, self._width, self.channels)
-        return numpy.zeros(shape, dtype or numpy.uint8)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Width and height."""
-        self._tell()
-        return self.extent()
-
-    @property
-    def width(self) -> int:
-        """Its width."""
-        return self.size[0]
-
-    @property
-    def height(self) -> int:
-        """Its height."""
-        return self.size[1]
-
-    def extent(self) -> tuple[int, int]:
-        """Width and height for what passes them on to another picture."""
-        return self._width, self._height
-
-    def _tell(self) -> None:
-        if self.made_up:
-            invented("the sizes of images that are not here")
-
-    def tensor(self, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-        """Channels, height, width."""
-        self._tell()
-        return torch.empty((self.channels, self._height, self._width), dtype=dtype, device="meta")
-
-
 class KnownDataset(torch.utils.data.Dataset):  # type: ignore[type-arg, misc]
     """A dataset of torchvision by its name: items have its shape and went through the user's transforms."""
 
@@ -121,7 +52,27 @@ class KnownDataset(torch.utils.data.Dataset):  # type: ignore[type-arg, misc]
         self.transform = kwargs.get("transform", calls[0] if calls else None)
         self.target_transform = kwargs.get("target_transform")
         self.imgs = self.samples = [(f"{index}.png", 0) for index in range(256)]
-        self.targets = [0] * 256
+        self.train = bool(kwargs.get("train", args[1] if len(args) > 1 and isinstance(args[1], bool) else True))
+
+    def __getattr__(self, name: str) -> Any:
+        # Made when somebody asks for it: all images at once, and their labels.
+        if name in ("data", "train_data", "test_data"):
+            return self._images()
+        if name in ("targets", "labels", "train_labels", "test_labels"):
+            labels = [index % (self.shape[3] or 1) for index in range(len(self))]
+            return torch.tensor(labels) if self.shape[0] == 1 else labels
+        raise AttributeError(name)
+
+    def _images(self) -> Any:
+        channels, height, width, _ = self.shape
+        if self.made_up or height > 32:
+            return Unknown("the images of a data set")
+        if channels == 1:
+            return torch.empty((len(self), height, width), dtype=torch.uint8, device="meta")
+        numpy = arrays.numpy()
+        first = type(self).__name__ == "SVHN"
+        shape = (channels, height, width) if first else (height, width, channels)
+        return numpy.broadcast_to(numpy.zeros((), "uint8"), (len(self), *shape))
 
     @property
     def classes(self) -> list[str]:
@@ -136,7 +87,10 @@ class KnownDataset(torch.utils.data.Dataset):  # type: ignore[type-arg, misc]
         return {name: index for index, name in enumerate(self.classes)}
 
     def __len__(self) -> int:
-        return 60000
+        data = vars(self).get("data")
+        if data is not None:
+            return len(data)
+        return (50000 if self.shape[0] == 3 else 60000) if self.train else 10000
 
     def __getitem__(self, index: int) -> Any:
         channels, height, width, classes = self.shape
@@ -287,6 +241,24 @@ def _lambda(function: Any) -> Any:
     return function
 
 
+def _to_picture(*args: Any) -> Callable[[Any], Any]:
+    return pictured
+
+
+def _crops(count: int) -> Callable[..., Any]:
+    return lambda size, *args, **kwargs: lambda image: tuple(_crop(size)(image) for _ in range(count))
+
+
+def _box(image: Any, top: Any, left: Any, height: int, width: int, *size: Any, **kwargs: Any) -> Any:
+    cut = _sized(image, int(height), int(width))
+    return _resize(kwargs.get("size", *size[:1]))(cut) if size or "size" in kwargs else cut
+
+
+def _function(make: Callable[..., Any]) -> Callable[..., Any]:
+    """A transform as a function of the image and its options."""
+    return lambda image, *args, **kwargs: make(*args, **kwargs)(image)
+
+
 TRANSFORMS: dict[str, Any] = {
     "Compose": Compose,
     "RandomApply": Compose,
@@ -305,7 +277,9 @@ TRANSFORMS: dict[str, Any] = {
     "Grayscale": _grayscale,
     "Normalize": _normalize,
     "Lambda": _lambda,
-    "ToPILImage": _same,
+    "ToPILImage": _to_picture,
+    "FiveCrop": _crops(5),
+    "TenCrop": _crops(10),
     "ConvertImageDtype": _same,
     "ToDtype": _same,
 }
@@ -320,24 +294,32 @@ TRANSFORMS.update(
         ).split()
     }
 )
-
-
-_SAME_SIZE = "solarize posterize equalize autocontrast invert mirror flip exif_transpose".split()
-
-
-def _itself(image: Any, *args: Any, **kwargs: Any) -> Any:
-    return image
-
-
-class Enhanced:
-    """A picture whose brightness, colour or sharpness will be changed."""
-
-    def __init__(self, image: Any) -> None:
-        self.image = image
-
-    def enhance(self, factor: Any) -> Any:
-        """The picture."""
-        return self.image
+FUNCTIONS: dict[str, Any] = {
+    "resize": _function(_resize),
+    "center_crop": _function(_crop),
+    "pad": _function(_pad),
+    "to_tensor": _function(_to_tensor),
+    "pil_to_tensor": _function(_pil_to_tensor),
+    "to_pil_image": _function(_to_picture),
+    "to_grayscale": _function(_grayscale),
+    "rgb_to_grayscale": _function(_grayscale),
+    "normalize": _function(_normalize),
+    "five_crop": _function(_crops(5)),
+    "ten_crop": _function(_crops(10)),
+    "crop": _box,
+    "resized_crop": _box,
+    "get_image_size": lambda image: [*_extent(image)[::-1]],
+}
+FUNCTIONS.update(
+    {
+        name: _function(_same)
+        for name in (
+            "hflip vflip rotate affine perspective gaussian_blur adjust_brightness adjust_contrast adjust_saturation "
+            "adjust_hue adjust_gamma adjust_sharpness autocontrast equalize invert posterize solarize erase "
+            "convert_image_dtype"
+        ).split()
+    }
+)
 
 
 def module(name: str) -> Optional[dict[str, Any]]:
@@ -346,18 +328,8 @@ def module(name: str) -> Optional[dict[str, Any]]:
         return TRANSFORMS
     if name == "torchvision.datasets":
         return {key: dataset(key) for key in DATASETS}
-    if name == "PIL.Image":
-        return {
-            "open": lambda *args, **kwargs: Picture(500, 375, made_up=True),
-            "BICUBIC": 3,
-            "BILINEAR": 2,
-            "NEAREST": 0,
-            "LANCZOS": 1,
-        }
-    if name == "PIL.ImageOps":
-        return {**dict.fromkeys(_SAME_SIZE, _itself), "grayscale": lambda image: image.convert("L")}
-    if name == "PIL.ImageEnhance":
-        return dict.fromkeys(("Brightness", "Color", "Contrast", "Sharpness"), Enhanced)
+    if name in ("torchvision.transforms.functional", "torchvision.transforms.v2.functional"):
+        return FUNCTIONS
     if name == "torchvision.utils":
         return {"save_image": lambda *args, **kwargs: None, "make_grid": _grid}
     return None

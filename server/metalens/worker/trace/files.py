@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import glob
 import io
 import os
 import sys
 from typing import Any
 
+from metalens.worker.load.inventions import invented
 from metalens.worker.trace import listed
 from metalens.worker.trace.listed import made
 
 _REAL_OPEN, _REAL_GLOB, _REAL_LISTDIR = builtins.open, glob.glob, os.listdir
 _WRITING = frozenset("wax+")
+_TEXTS = (".txt", ".tokens", ".text", ".words", ".raw")
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
 def patches() -> list[tuple[Any, str, Any]]:
@@ -37,9 +41,20 @@ def _open(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
         return _REAL_OPEN(file, mode, *args, **kwargs)
     except FileNotFoundError:
         beside = os.path.join(os.path.dirname(sys.argv[0]), file) if isinstance(file, str) else ""
-        if not os.path.isfile(beside):
+        if os.path.isfile(beside):
+            return _REAL_OPEN(beside, mode, *args, **kwargs)  # a script that is meant to run in its own folder
+        if not str(file).endswith(_TEXTS):
             raise
-        return _REAL_OPEN(beside, mode, *args, **kwargs)  # a script that is meant to run in its own folder
+        invented("the words of a text that is not here")
+        return io.BytesIO(_text().encode()) if "b" in mode else io.StringIO(_text())
+
+
+@functools.cache
+def _text() -> str:
+    """Lines of words: enough for batches of a language model, with a vocabulary of its own."""
+    words = [f"{_LETTERS[index % 26 :]}{_LETTERS[: index // 7 % 9]}"[: 2 + index % 7] for index in range(997)]
+    lines = [" ".join(words[(line * 37 + index * 11) % 997] for index in range(12)) for line in range(3000)]
+    return "\n".join(lines) + "\n"
 
 
 def _glob(pattern: Any, *args: Any, **kwargs: Any) -> list[str]:

@@ -47,3 +47,8 @@ def why(error: BaseException) -> str:
         return str(error)[:100]
     text = traceback.format_exception_only(type(error), error)[-1].strip()
     return text[:100]
+
+
+def marked(function: Any) -> bool:
+    """Whether a stand-in says that it may be called with values that are not known."""
+    return getattr(function, "takes_unknown", False) is True

@@ -92,6 +92,7 @@ class Observer:
             super(Module, cls).__init_subclass__(**kwargs)  # type: ignore[misc]
             observer.adopt(cls)
 
+        self.tracer.entering = self.entering
         Module.__new__ = new  # type: ignore[method-assign, assignment]
         Module.__call__ = call  # type: ignore[method-assign]
         Module.__init_subclass__ = classmethod(init_subclass)  # type: ignore[assignment, arg-type]
@@ -190,8 +191,17 @@ class Observer:
 
     # ------------------------------------------------------------ calling
 
-    def run(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """`module(*args, **kwargs)`."""
+    def entering(self, method: Any) -> Any:
+        """What is to be run for a method that is called: `model.forward` outside of a call of the model is one."""
+        module = method.__self__
+        if method.__name__ != "forward" or id(module) not in self.by_id:
+            return method
+        if self.tracer.modules and self.tracer.modules[-1].module is module:
+            return method
+        return lambda *args, **kwargs: self.run(module, args, kwargs, method)
+
+    def run(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], method: Any = None) -> Any:
+        """`module(*args, **kwargs)`, or the method that was called instead."""
         tracer = self.tracer
         if contains_unknown((args, kwargs), 1):
             raise UnknownError(f"an input of {type(module).__name__} is not known")
@@ -205,7 +215,7 @@ class Observer:
         tracer.called += 1
         tracer.strict += 1
         try:
-            output = self._call(module, *args, **kwargs)
+            output = self._call(module, *args, **kwargs) if method is None else method(*args, **kwargs)
         except SystemExit as error:
             if seen is not None and first:
                 seen.ended = _limited(error)

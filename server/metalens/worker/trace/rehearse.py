@@ -24,6 +24,7 @@ from metalens.worker.load.snippets import identifiers, programs
 from metalens.worker.load.sources import Sources
 from metalens.worker.load.unknown import UnknownError
 from metalens.worker.trace.cases import calls_of
+from metalens.worker.trace.devices import WantsDevices, devices
 from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.tracer import Tracer
 
@@ -67,11 +68,22 @@ class Stage:
         return trees
 
     def rehearse(self, caller: Caller, tree: ast.Module) -> None:
-        """Run one program of a caller, then its functions that nobody called."""
-        module = self._main(caller.file, caller.argv)
+        """Run one program of a caller, then its functions that nobody called.
+
+        One that ends for want of accelerators is run again as if there were some.
+        """
         slice_script(tree, self.local)
-        self._execute(tree, caller.file, module.__dict__)
-        self._call_functions(module, caller.file)
+        table, code = self._compiled(tree, caller.file)
+        for present in (False, True):
+            devices.begin(present)
+            module = self._main(caller.file, caller.argv)
+            try:
+                self._run(table, code, caller.file, module.__dict__)
+                self._call_functions(module, caller.file)
+            except WantsDevices:
+                self._forget_modules()
+                continue
+            break
 
     def _main(self, file: str, argv: tuple[str, ...]) -> types.ModuleType:
         """A new `__main__` for a file."""
@@ -83,7 +95,7 @@ class Stage:
         self.rehearsed.append(module)
         random.seed(0)
         torch.manual_seed(0)
-        self.tracer.mended, self.tracer.cut = self._mended, False
+        self.tracer.mended, self.tracer.cut, self.tracer.called = self._mended, False, 0
         self.tracer.recovery.begin()
         return module
 
@@ -95,6 +107,7 @@ class Stage:
             self.problems[file] = _why_unreadable(error)
             return
         tree.body = [part for part in tree.body if _is_definition(part)]
+        devices.begin(present=True)
         self._execute(tree, file, self._main(file, ()).__dict__)
 
     def class_named(self, file: str, qualname: str) -> Any:

@@ -6,8 +6,9 @@ import inspect
 import operator
 import sys
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import MethodType
 from typing import Any, Optional
 
 import torch
@@ -15,11 +16,13 @@ import torch
 from metalens.protocol.values import Location
 from metalens.worker.load import instrument
 from metalens.worker.load.unknown import Unknown, UnknownError
+from metalens.worker.trace.devices import WantsDevices, devices
 from metalens.worker.trace.facts import Facts, ModuleCall, Origin
-from metalens.worker.trace.guards import branch, held, unknowns, why
+from metalens.worker.trace.guards import branch, held, marked, unknowns, why
 from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.operators import IN_PLACE, OPERATORS, unpacker
 from metalens.worker.trace.recover import NOTHING, Recovery
+from metalens.worker.trace.rounds import rounds
 
 _SEEN_PER_EXPRESSION, _PARTS, _READ = 6, 16, 8
 _KEEPING = frozenset(("append", "appendleft", "insert", "add"))  # a container that lacks an item has a wrong length
@@ -55,7 +58,7 @@ class Tracer:
     be. `called` counts calls of modules. `done` counts the expressions that went well, where someone wants to know;
     `unpacked` is what was last unpacked in vain. `fixed` is set while a probed contradiction is reported, see Failure.
     `building` counts the constructors under way: what fails there is not recovered, because sizes of layers may hang
-    on it.
+    on it. `entering` gives what is to be run for a method, so that `model.forward(x)` is a call of the model.
     """
 
     def __init__(self) -> None:
@@ -76,6 +79,7 @@ class Tracer:
         self.under_way: dict[int, tuple[ModuleCall, ...]] = {}
         self.notes: dict[int, list[Location]] = {}
         self.on_failure: Callable[[BaseException], None] = lambda error: None
+        self.entering: Callable[[Any], Any] = lambda method: method
         self.recovery = Recovery(self.facts, self._is_caught)
 
     # ------------------------------------------------------------ what the other rooms report
@@ -150,13 +154,14 @@ class Tracer:
         def call(number: int, function: Any, /, *args: Any, **kwargs: Any) -> Any:
             if Unknown in map(type, args) or (kwargs and Unknown in map(type, kwargs.values())):
                 name = "a value" if isinstance(function, Unknown) else getattr(function, "__name__", "call")
-                if self.strict and not isinstance(function, Unknown):
+                if self.strict and not isinstance(function, Unknown) and not marked(function):
                     raise UnknownError(f"an argument of {name} is not known")
                 if not self._takes_unknown(function):
                     return Unknown(name)
             at.append((trace, number))
             try:
-                value = function(*args, **kwargs)
+                run = self.entering(function) if type(function) is MethodType else function
+                value = run(*args, **kwargs)
             except Exception as error:
                 self._note(error, trace, number)
                 value = self.recover(error, sys._getframe(), function, args, kwargs)
@@ -257,17 +262,17 @@ class Tracer:
             try:
                 items = make()
                 if not isinstance(items, Unknown):
-                    return self._rounds(items, 1 if training else _FACTORY_ROUNDS, structure)
+                    return rounds(self, items, 1 if training else _FACTORY_ROUNDS, structure, sys._getframe(1))
             except UnknownError:
                 pass
             return iter((unknowns(structure),))
 
-        rounds: dict[tuple[int, int], int] = {}
+        counts: dict[tuple[int, int], int] = {}
 
         def again(number: int, endless: bool) -> bool:
             key = (number, id(sys._getframe(1)))
-            rounds[key] = rounds.get(key, 0) + 1
-            if self.strict or rounds[key] <= (_ENDLESS_ROUNDS if endless else _WHILE_ROUNDS):
+            counts[key] = counts.get(key, 0) + 1
+            if self.strict or counts[key] <= (_ENDLESS_ROUNDS if endless else _WHILE_ROUNDS):
                 return True
             self.cut = True
             return False
@@ -299,14 +304,14 @@ class Tracer:
             instrument.MARK: lambda: self.guesses,
             instrument.HOLDS: holds,
             instrument.UNKNOWN: lambda: Unknown("a value of a skipped statement"),
-            instrument.ERROR: Exception,
+            instrument.ERROR: (Exception, SystemExit),
         }
 
     # ------------------------------------------------------------ inside
 
     def _takes_unknown(self, function: Any) -> bool:
         """Whether a call may be made although an argument is not known: the workspace's own, and what only keeps it."""
-        if isinstance(function, Unknown) or getattr(function, "takes_unknown", False) is True:
+        if isinstance(function, Unknown) or marked(function):
             return True
         if isinstance(function, type):
             return self._is_own(inspect.unwrap(function.__init__))  # type: ignore[misc]
@@ -365,31 +370,17 @@ class Tracer:
         self.facts.origins[id(value)] = Origin(location, function, module, inputs)
         self.facts.alive.append(value)
 
-    def _rounds(self, items: Any, most: int, structure: Any) -> Iterator[Any]:
-        source, index, called = iter(items), 0, self.called
-        while True:
-            try:
-                item = next(source)
-            except StopIteration:
-                return
-            except UnknownError:
-                yield unknowns(structure)
-                return
-            if index >= most:
-                self.cut = True
-                if most == 1 and index == 1 and isinstance(items, range) and self.called == called:
-                    # A loop that gathers something before it trains: its last round trains.
-                    self.mended = self.mended or "most rounds of a loop were left out"
-                    yield items[-1]
-                return
-            index += 1
-            yield item
-
     def _skip(self, pure: bool) -> bool:
         """An instrumented statement failed: whether the error must go on its way."""
         error = sys.exc_info()[1]
         if self.strict or error is None:
             return True
+        if isinstance(error, (SystemExit, AssertionError)) and not self.called and devices.missed():
+            raise WantsDevices from error
+        if isinstance(error, SystemExit):
+            # What ends a script before it did anything speaks of the machine or of the command line.
+            self.mended = self.mended or ("" if self.called else "the script would have ended earlier")
+            return self.called > 0
         if isinstance(error, RecursionError) and sys._getframe(2).f_code.co_name != "<module>":
             return True  # where it is met first, there is no room for what skipping takes
         if not isinstance(error, (UnknownError, Limit)):

@@ -13,8 +13,9 @@ import torch.utils.checkpoint
 import torch.utils.data
 from torch.nn import Module
 
+from metalens.worker.load import backbones
 from metalens.worker.load.unknown import Unknown, UnknownError, contains_unknown
-from metalens.worker.trace import command_line, files, older, processes
+from metalens.worker.trace import command_line, devices, files, older, processes
 from metalens.worker.trace.folders import patches as folder_patches
 from metalens.worker.trace.hybrid import to_meta
 from metalens.worker.trace.parallel import patches as parallel_patches
@@ -40,6 +41,7 @@ def world() -> Iterator[None]:
         *older.patches(),
         *files.patches(),
         *processes.patches(),
+        *devices.patches(),
     ]
     before = [(owner, name, owner.__dict__[name] if name in vars(owner) else None) for owner, name, _ in patches]
     for owner, name, value in patches:
@@ -86,6 +88,7 @@ def _module_patches() -> list[_Patch]:
     def keys(module: Any, *args: Any, **kwargs: Any) -> Any:
         return torch.nn.modules.module._IncompatibleKeys([], [])
 
+    keys.takes_unknown = True  # type: ignore[attr-defined]
     patches: list[_Patch] = [
         (torch.nn.Parameter, "__new__", staticmethod(parameter)),
         (Module, "to", move),
@@ -137,13 +140,10 @@ def _torch_patches() -> list[_Patch]:
         (torch, "save", nothing),
         (torch, "compile", compiled),
         (torch, "set_default_device", nothing),
-        (torch.hub, "load", unknown("torch.hub.load(...)")),
+        (torch.hub, "load", backbones.hub),
         (torch.hub, "list", unknown("torch.hub.list(...)")),
         (torch.hub, "load_state_dict_from_url", unknown("downloaded weights")),
-        (torch.cuda, "set_device", nothing),
-        (torch.cuda, "synchronize", nothing),
-        (torch.cuda, "manual_seed", nothing),
-        (torch.cuda, "manual_seed_all", nothing),
+        (torch.futures, "wait_all", lambda futures: [future.wait() for future in futures]),
         (torch.utils.checkpoint, "checkpoint", checkpoint),
         (torch.optim.Optimizer, "zero_grad", nothing),
         (torch.utils.data, "DataLoader", Loader),

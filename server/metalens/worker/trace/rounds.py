@@ -1,0 +1,126 @@
+"""Loops of callers: one round of those that train, and what is needed to see the rest.
+
+A loop that calls no model in its first round (it gathers data, or waits until there is enough) shows its late rounds.
+The rounds between are left out; that proves nothing unless a round leaves everything as it was: see `state_of`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from types import FrameType
+from typing import Any, Protocol
+
+import torch
+
+from metalens.worker.load.unknown import UnknownError
+from metalens.worker.trace.guards import unknowns
+
+_EVERY = (10_000, 1_000, 100, 10)  # what happens every so many rounds
+_DEEP, _MOST = 3, 64
+
+
+class Tolerant(Protocol):
+    """What loops change of a run, see Tracer."""
+
+    mended: str
+    cut: bool
+    called: int
+
+
+def rounds(tracer: Tolerant, items: Any, most: int, structure: Any, frame: FrameType) -> Iterator[Any]:
+    """The items of a loop in `frame`, up to so many of them, and late ones where the first call no model."""
+    source, called = iter(items), tracer.called
+    try:
+        for _ in range(most):
+            yield next(source)
+        more = next(source, source) is not source
+    except StopIteration:
+        return
+    except UnknownError:
+        yield unknowns(structure)
+        return
+    if more and most == 1 and isinstance(items, range) and tracer.called == called:
+        yield from _late(tracer, items, frame)
+    elif more:
+        tracer.cut = True
+
+
+def _late(tracer: Tolerant, items: range, frame: FrameType) -> Iterator[Any]:
+    states = [state_of(frame)]
+    for item in items[1:3]:
+        yield item
+        states.append(state_of(frame))
+    # The loop's own variable changes as it should.
+    own = [name for name in states[0] if [state.get(name) for state in states] == list(items[:3])]
+    if not is_steady([{name: part for name, part in state.items() if name not in own} for state in states]):
+        tracer.mended = tracer.mended or "most rounds of a loop were left out"
+        tracer.cut = True
+    last = items[-1]
+    regular = next((last - last % every for every in _EVERY if items[:3][-1] < last - last % every < last), last)
+    if regular in items and regular != last:
+        yield regular
+    if last not in items[:3]:
+        yield last
+
+
+def state_of(frame: FrameType) -> dict[str, Any]:
+    """The shapes of all that the code of a frame has at hand, for `is_steady`."""
+    names = {name: value for name, value in list(frame.f_locals.items()) if not name.startswith("__")}
+    return {name: _state(value, _DEEP) for name, value in names.items()}
+
+
+def is_steady(states: Sequence[Any]) -> bool:
+    """Whether rounds change values alone, judged by the state after each: no shape changes, no number only grows."""
+    first = states[0]
+    if all(type(state) is int for state in states):
+        steps = [states[index] - states[index - 1] for index in range(1, len(states))]
+        return not (all(step > 0 for step in steps) or all(step < 0 for step in steps))
+    if isinstance(first, dict):
+        return all(first.keys() == state.keys() for state in states) and all(
+            is_steady([state[name] for state in states]) for name in first
+        )
+    if isinstance(first, tuple):
+        alike = all(type(state) is tuple and len(state) == len(first) for state in states)
+        return alike and all(map(is_steady, zip(*states)))
+    return all(state == first for state in states)
+
+
+def _state(value: Any, depth: int) -> Any:
+    """What `is_steady` compares: numbers, texts for what must not change, and tuples and dictionaries of them."""
+    kind = type(value)
+    name = f"{kind.__module__}.{kind.__qualname__}"
+    if kind is int:
+        return value
+    if isinstance(value, torch.nn.Module):
+        return name, str([(key, tuple(part.shape)) for key, part in value.named_parameters()])
+    if isinstance(value, torch.Tensor) or kind.__module__ == "numpy":
+        return f"{name} {getattr(value, 'shape', None)} {getattr(value, 'dtype', None)}"
+    if depth and isinstance(value, (list, tuple, deque)):
+        return f"{name} {len(value)}", tuple(_state(part, depth - 1) for part in list(value)[:_MOST])
+    if depth and isinstance(value, dict):
+        parts = list(value.items())[:_MOST]
+        return f"{name} {len(value)}", tuple((str(id(key)), _state(part, depth - 1)) for key, part in parts)
+    own = getattr(value, "__dict__", None)
+    if depth and isinstance(own, dict) and not isinstance(value, type) and not _is_foreign(kind):
+        room = max((len(part) for part in own.values() if _is_store(part)), default=0)
+        parts = list(own.items())[:_MOST]
+        return name, {key: "" if _is_place(part, room) else _state(part, depth - 1) for key, part in parts}
+    return f"{name} {len(value) if isinstance(value, (set, frozenset, bytes)) else ''}"
+
+
+def _is_store(value: Any) -> bool:
+    """Whether a value is an array or a tensor of several rows."""
+    return (isinstance(value, torch.Tensor) or type(value).__module__ == "numpy") and len(
+        getattr(value, "shape", ())
+    ) > 0
+
+
+def _is_place(value: Any, room: int) -> bool:
+    """Whether a number may be the place in a buffer of so many rows, up to which it is filled."""
+    return type(value) is int and 0 <= value < room
+
+
+def _is_foreign(kind: type) -> bool:
+    """Whether objects of a type keep no shapes of the user's: those of Python, of torch, and stand-ins."""
+    return kind.__module__.split(".")[0] in ("builtins", "torch", "metalens", "types", "functools", "logging", "random")
