@@ -16,6 +16,9 @@ ROOT = Path(__file__).resolve().parent.parent
 OLDEST = (3, 10)
 TORCH = "2.13.0"
 
+# Beside torch, as torch itself recommends: most scripts import it.
+NUMPY = ["numpy==2.2.6; python_version < '3.11'", "numpy==2.4.6; python_version >= '3.11'"]
+
 NO_VENV = """\
 This Python cannot make virtual environments with pip in them. Any one of these will do:
   apt-get install python3-venv          (Debian, Ubuntu)
@@ -88,10 +91,10 @@ def _install_torch(python: Path) -> None:
     """The build without CUDA is a tenth of the size; not every package index has it."""
     _say(f"Installing torch {TORCH}, the build for CPUs if the package index has one")
     try:
-        _pip(python, f"torch=={TORCH}+cpu", stderr=subprocess.DEVNULL)
+        _pip(python, f"torch=={TORCH}+cpu", *NUMPY, stderr=subprocess.DEVNULL)
     except subprocess.CalledProcessError:
         _say(f"Installing torch {TORCH} as it is: this may be a large download")
-        _pip(python, f"torch=={TORCH}")
+        _pip(python, f"torch=={TORCH}", *NUMPY)
 
 
 def _pip(python: Path, *arguments: str, stderr: "int | None" = None) -> None:

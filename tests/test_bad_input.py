@@ -235,8 +235,11 @@ async def test_the_server_lives_through_it_all(tmp_path, fork):
         editor.open(f"{name}.py", GOOD + BAD.format(trouble=TROUBLES[name][0]))
 
     async def explained(name: str, cls: str = "Good") -> None:
-        while "5 out" not in (said := await editor.hover_at(name, f"class |{cls}")) and "55" not in said:
-            client.news.clear()
+        while True:
+            client.news.clear()  # before asking, so that no news is missed
+            said = await editor.hover_at(name, f"class |{cls}")
+            if "5 out" in said or "55" in said:
+                return
             await client.news.wait()
 
     for name in ("crashes", "ends_at_once", "recurses", "allocates"):

@@ -86,9 +86,10 @@ async def ready(editor: Editor, name: str, words: str = "params") -> None:
     async def seen() -> bool:
         return any(lens.command and words in lens.command.title for lens in await editor.lenses(name))
 
+    editor.client.news.clear()  # before asking, so that no news is missed
     while not await seen():
-        editor.client.news.clear()
         await editor.client.until(editor.client.news.is_set)
+        editor.client.news.clear()
 
 
 async def test_hover_on_the_layers_of_a_perceptron(editor: Editor):

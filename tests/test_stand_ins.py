@@ -322,3 +322,15 @@ def test_every_stand_in_is_marked():
     files |= {module.__file__ for module in (finder, parallel, stores, tables, spaces, gym_env, columns, gym_wrappers)}
     for file in files:
         assert "\nSTAND_IN = True\n" in Path(file).read_text(), file
+
+
+@pytest.mark.parametrize("name", ["HParams", "tf.contrib.training.HParams", "ModelConfig", "argparse.Namespace"])
+def test_settings_of_a_package_that_is_missing_have_what_they_are_given(name):
+    given = Unknown(name)(channels=3, sizes=[1, 2])
+    assert (given.channels, given.sizes) == (3, [1, 2])
+    assert isinstance(given.depth, Unknown)
+
+
+def test_other_objects_of_such_a_package_are_not_known():
+    assert isinstance(Unknown("package.Model")(channels=3), Unknown)
+    assert isinstance(Unknown("package.Config")("file.json", channels=3), Unknown)

@@ -1,10 +1,18 @@
-"""The environment variables of the worker process: the user's own, without what only concerns the server."""
+"""The environment variables of the worker process: the user's own, without what only concerns the server.
+
+One is added: where the packages lie that the server lends to runs whose interpreter lacks them.
+"""
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
+
+# Of pure Python, and read by every Python that a worker runs on.
+_LENT = ("einops", "ruamel.yaml")
 
 # They belong to the interpreter that the server runs in, or would make the worker wait for a terminal.
 _DROPPED = {"PYTHONHOME", "PYTHONSTARTUP", "PYTHONINSPECT", "PYTHONEXECUTABLE", "__PYVENV_LAUNCHER__"}
@@ -18,7 +26,16 @@ def worker_environment(environment: Mapping[str, str]) -> dict[str, str]:
     users = [folder for folder in folders if not _is_servers(Path(folder))]
     if users:
         kept["PYTHONPATH"] = os.pathsep.join(users)
+    kept["METALENS_LENT"] = os.pathsep.join(_lent())
     return kept
+
+
+@functools.cache
+def _lent() -> list[str]:
+    """The folders from which those packages are imported."""
+    found = [(spec.origin, name.count(".")) for name in _LENT if (spec := find_spec(name)) is not None]
+    folders = [Path(origin).parents[1 + dots] for origin, dots in found if origin is not None]
+    return [str(folder) for folder in dict.fromkeys(folders)]
 
 
 def _is_servers(folder: Path) -> bool:

@@ -42,7 +42,8 @@ def enter(memory: int, seconds: Optional[int], processes: bool) -> None:
     for what, amount in wanted.items():
         # A system may know a limit by name only, or have a lower one already.
         with suppress(ValueError, OSError):
-            resource.setrlimit(what, (amount, amount))
+            # At the soft limit of processor time comes a signal that says so; at the hard one a mere kill.
+            resource.setrlimit(what, (amount, amount + (what == resource.RLIMIT_CPU)))
 
 
 def _mapped() -> int:

@@ -15,6 +15,7 @@ import typing
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Optional, Union
 
+from metalens.worker.load import yamls
 from metalens.worker.load.settings import Settings
 from metalens.worker.load.unknown import Unknown, UnknownError
 
@@ -217,7 +218,7 @@ class HfArgumentParser:
     def parse_yaml_file(self, yaml_file: Any, *rest: Any, **options: Any) -> tuple[Any, ...]:
         """Of a file."""
         with open(yaml_file, encoding="utf-8") as stream:
-            return self.parse_dict(importlib.import_module("yaml").safe_load(stream))
+            return self.parse_dict(yamls.load(stream))
 
 
 # ---------------------------------------------------------------- fire

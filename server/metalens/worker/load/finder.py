@@ -31,6 +31,7 @@ from metalens.worker.load import (
     settings,
     sounds,
     vision,
+    yamls,
 )
 from metalens.worker.load.sources import Sources
 from metalens.worker.load.unknown import Unknown
@@ -129,6 +130,7 @@ _SOURCES = (
     hydra.module,
     records.module,
     pytests.module,
+    yamls.module,
 )
 
 _REPLACING = (distributed, lightning, hydra, pytests)

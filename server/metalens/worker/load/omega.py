@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import enum
-import importlib
 import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Optional
 
+from metalens.worker.load import yamls
 from metalens.worker.load.settings import Settings
 from metalens.worker.load.unknown import Unknown, UnknownError
 
@@ -235,13 +235,10 @@ def merge_into(config: DictConfig, other: Any) -> None:
 
 def read(file: Any) -> Any:
     """The plain content of a YAML file."""
-    yaml = importlib.import_module("yaml")
-    if isinstance(yaml.safe_load, Unknown):
-        raise UnknownError("a configuration that nothing here can read")
     if hasattr(file, "read"):
-        return yaml.safe_load(file)
+        return yamls.load(file)
     with open(os.fspath(file), encoding="utf-8") as stream:
-        return yaml.safe_load(stream)
+        return yamls.load(stream)
 
 
 class OmegaConf:
@@ -251,7 +248,7 @@ class OmegaConf:
     def create(content: Any = None, *args: Any, **options: Any) -> Any:
         """A configuration of a dictionary, a list, a data class or a text."""
         if isinstance(content, str):
-            content = importlib.import_module("yaml").safe_load(content)
+            content = yamls.load(content)
         return node({} if content is None else content)
 
     structured = create
@@ -351,7 +348,7 @@ def value_of(text: str) -> Any:
     """A value as it is written on a command line."""
     if text[:1] in "[{":
         with contextlib.suppress(Exception):  # what is no list or dictionary is a text
-            return importlib.import_module("yaml").safe_load(text)
+            return yamls.load(text)
     return _literal(text)
 
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import importlib
-import importlib.util
 from typing import Any, Optional
 
-from metalens.worker.load import omega
+from metalens.worker.load import omega, yamls
 from metalens.worker.load.commandlines import literal
 from metalens.worker.load.settings import Settings
 from metalens.worker.load.unknown import Unknown, UnknownError
@@ -124,7 +122,7 @@ class CfgNode(Settings):
     @classmethod
     def load_cfg(cls, source: Any) -> Any:
         """Of an open file or a text."""
-        return cls(importlib.import_module("yaml").safe_load(source))
+        return cls(yamls.load(source))
 
     def clone(self) -> Any:
         """A copy, all the way down."""

@@ -157,7 +157,9 @@ def _frozen(*args: Any, **kwargs: Any) -> Any:
 # ---------------------------------------------------------------- experiment trackers
 
 
-class _Told(Settings):
+class Told(Settings):
+    """Of a package that is not known: what it was given it has, the rest is not known."""
+
     _absent = staticmethod(lambda name: Unknown(f"the setting {name}"))
 
 
@@ -165,7 +167,7 @@ class Tracker:
     """wandb and its like: nothing is logged, and the configuration is what was given."""
 
     def __init__(self) -> None:
-        self.config = _Told()
+        self.config = Told()
         self.run: Any = None
 
     def init(self, *args: Any, config: Any = None, **options: Any) -> Any:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import types
 from typing import Any, NoReturn
 
 STAND_IN = True
+
+# What classes are called whose instances have the attributes that they are given.
+_SETTINGS = re.compile(r"(HParams|Hyperparameters|Namespace|Config|Configuration|Settings|Options|Arguments)$")
 
 
 class UnknownError(Exception):
@@ -32,10 +36,14 @@ class Unknown:
         return None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Unknown; or, of a function or class alone, that itself."""
+        """Unknown; of a function or class alone, that itself; of named settings alone, an object that has them."""
         # Used as a decorator it gives back what it decorates, so that the decorated thing stays known.
         if len(args) == 1 and not kwargs and _is_decorated(args[0]):
             return args[0]
+        if kwargs and not args and _SETTINGS.search(self._why):
+            from metalens.worker.load.settings import Told  # noqa: PLC0415 - which builds on this file
+
+            return Told(kwargs)
         return Unknown(f"{self._why}(...)")
 
     def __getitem__(self, key: Any) -> Unknown:

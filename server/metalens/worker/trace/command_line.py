@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import builtins
 import sys
-from typing import Any
+import types
+from typing import Any, Optional
+
+import torch
 
 from metalens.worker.load.inventions import invented
 from metalens.worker.load.unknown import Unknown, UnknownError
@@ -72,10 +75,22 @@ _add_argument.takes_unknown = True  # type: ignore[attr-defined]
 
 
 def _exit(code: Any = None) -> None:
-    """The end of a script that is done. One that gives up (no GPU, no data) goes on here as it would elsewhere."""
-    if code in (None, 0) or sys._getframe(1).f_globals.get("__name__") != _HOOKS:
+    """The end of a script that is done. One that gives up (no GPU, no data) goes on here as it would elsewhere.
+
+    A module that ends the interpreter is no script.
+    """
+    caller = sys._getframe(1)
+    if code in (None, 0) or caller.f_globals.get("__name__") != _HOOKS or _in_module(caller):
         raise SystemExit(code)
     invented("values after a script gave up")
+
+
+def _in_module(frame: Optional[types.FrameType]) -> bool:
+    while frame is not None:
+        if isinstance(frame.f_locals.get("self"), torch.nn.Module):
+            return True
+        frame = frame.f_back
+    return False
 
 
 _PARSE = argparse.ArgumentParser.parse_known_args

@@ -17,6 +17,7 @@ from metalens.protocol.messages import Caller
 from metalens.worker.load import inventions
 from metalens.worker.load.finder import MissingFinder, ReplacingFinder, WorkspaceFinder
 from metalens.worker.load.instrument import Table, instrument
+from metalens.worker.load.lent import LentFinder
 from metalens.worker.load.pages import page_of
 from metalens.worker.load.readers import ReadersFinder
 from metalens.worker.load.slicing import slice_script, workspace_names
@@ -48,7 +49,7 @@ class Stage:
         sys.meta_path.insert(0, WorkspaceFinder(sources, self._import_text))
         sys.meta_path.insert(0, ReplacingFinder(sources))
         sys.meta_path.insert(0, ReadersFinder())
-        sys.meta_path.append(self.missing)
+        sys.meta_path += [LentFinder(), self.missing]
 
     def programs_of(self, caller: Caller) -> list[ast.Module]:
         """The programs of a file: a script, the fences of a page, the cells of a notebook.
