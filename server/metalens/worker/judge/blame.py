@@ -91,7 +91,9 @@ def _works_elsewhere(case: Case, layer: Any) -> bool:
     built = case.facts.built_of(layer)
     if built is None or built.location is None:
         return True
-    for origin in case.facts.origins.values():
+    for number, origin in case.facts.origins.items():
+        if number in case.facts.recovered:
+            continue  # it failed as well
         other = case.facts.built_of(origin.module) if origin.module is not None else None
         if other is not None and other.module is not layer and other.location == built.location:
             return True
