@@ -6,6 +6,8 @@ It has a path, by which another point with another choice can be made.
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -135,6 +137,10 @@ def _leaves(path: Path, value: Any, depth: int = _DEPTH) -> Iterator[tuple[Path,
     elif isinstance(value, Config):
         for name, part in value.values.items():
             yield from _leaves((*path, name), part, depth - 1)
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type) and depth:
+        for field in dataclasses.fields(value):
+            if field.init:
+                yield from _leaves((*path, field.name), getattr(value, field.name, None), depth - 1)
     elif isinstance(value, (list, tuple)) and not hasattr(value, "_fields") and depth:
         for place, part in enumerate(value[:8]):
             yield from _leaves((*path, place), part, depth - 1)
@@ -164,11 +170,20 @@ def _put(owner: Any, path: Path, value: Any) -> Any:
         return replace(owner, shape=(*owner.shape[:first], value, *owner.shape[first + 1 :]))
     if isinstance(owner, Config):
         return replace(owner, values={**owner.values, first: _put(owner.values.get(first), rest, value)})
+    if dataclasses.is_dataclass(owner) and not isinstance(owner, type):
+        return _changed(owner, first, _put(getattr(owner, first, None), rest, value))
     if isinstance(owner, dict):
         return {**owner, first: _put(owner.get(first), rest, value)}
     parts = list(owner)
     parts[first] = _put(parts[first], rest, value)
     return type(owner)(parts)
+
+
+def _changed(owner: Any, name: str, value: Any) -> Any:
+    try:
+        return dataclasses.replace(owner, **{name: value})
+    except Exception:  # noqa: BLE001 - the user's class need not take every value
+        return owner
 
 
 def made(value: Any, configs: Callable[[Config, MadeUp], None]) -> Any:
@@ -181,6 +196,8 @@ def made(value: Any, configs: Callable[[Config, MadeUp], None]) -> Any:
         return config
     if type(value) in (list, tuple):
         return type(value)(made(part, configs) for part in value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return copy.copy(value)
     if type(value) is dict:
         return {key: made(part, configs) for key, part in value.items()}
     return value

@@ -11,6 +11,7 @@ import torch
 
 from metalens.worker.trace import probe
 from metalens.worker.trace.assume import AnyText, Anything, Config, Path, Point, chosen, is_size, leaves
+from metalens.worker.trace.hints import Hints
 from metalens.worker.trace.probe import Spec
 from metalens.worker.trace.trial import Outcome
 
@@ -23,10 +24,11 @@ _KINDS = re.compile(
     r"|not Tensor|argument"
 )
 _MAPPING = re.compile(r"must be a mapping|string indices|'(?:int|float)' object is not subscriptable|has no attribute")
+_CALLED = re.compile(r"object is not callable|has no attribute|unexpected keyword|positional argument")
 _MISSING = re.compile(r"missing \d+ required (?:positional|keyword-only) arguments?: (.*)")
 
 
-def repairs(outcome: Outcome) -> Iterator[Point]:
+def repairs(outcome: Outcome, hints: Hints) -> Iterator[Point]:
     """Points that may get further than one that failed, the likeliest first."""
     point, error = outcome.point, outcome.error
     if error is None:
@@ -34,7 +36,7 @@ def repairs(outcome: Outcome) -> Iterator[Point]:
     if isinstance(error, NameError):
         return  # nothing that could be given would mend that
     if not outcome.built:
-        yield from _other_arguments(point, outcome.words + outcome.line)
+        yield from _other_arguments(outcome, hints)
         return
     yield from _matched(outcome)
     yield from _patterned(outcome)
@@ -45,6 +47,10 @@ def repairs(outcome: Outcome) -> Iterator[Point]:
         yield Point(point.arguments, {**(point.inputs or {}), **changed})
     if _KINDS.search(str(error)):
         yield from other_kinds(point)
+    if isinstance(error, (AttributeError, TypeError, KeyError)):
+        yield from _other_arguments(outcome, hints)
+    if isinstance(error, AssertionError):
+        yield from _asserted(outcome)
     if outcome.sides is None or outcome.sides.divides or outcome.sides.wanted > 1:
         for changed in probe.resized(specs):
             yield Point(point.arguments, {**(point.inputs or {}), **changed})
@@ -126,18 +132,37 @@ def other_kinds(point: Point) -> Iterator[Point]:
             yield Point(point.arguments, {**(point.inputs or {}), name: other})
 
 
-def _other_arguments(point: Point, told: str) -> Iterator[Point]:
-    """Arguments of other kinds, where a constructor failed; first those that the words `told` speak of."""
+def _asserted(outcome: Outcome) -> Iterator[Point]:
+    """Sizes that may be meant where an assertion speaks of an input."""
+    point, names = outcome.point, set(re.findall(r"\w+", outcome.line))
+    sizes = sorted({size for _, size in leaves(point) if is_size(size)})[:8]
+    for path, value in leaves(point):
+        if path[0] == "input" and path[1] in names and is_size(value):
+            for size in sizes:
+                if size != value:
+                    yield chosen(point, {path: size})
+    yield from other_ranks(point)
+
+
+def _other_arguments(outcome: Outcome, hints: Hints) -> Iterator[Point]:
+    """Arguments of other kinds, where a constructor failed; first those that the failing line speaks of."""
+    point, told = outcome.point, outcome.words + outcome.line
     found = [(path, value) for path, value in leaves(point) if path[0] == "argument"]
     names = set(re.findall(r"\w+", told))
     for path, value in sorted(
         found, key=lambda item: not names & {part for part in item[0][1:] if isinstance(part, str)}
     ):
         number = value if is_size(value) else 16
-        others: list[Any] = [[number] * 4, (number, number), Config({}), None, number, 64, 4, "relu", 0.1, True]
-        others += [torch.nn.Identity(), 1, 2 * number, number + 1, [number] * 2, (number,) * 4]
+        others: list[Any] = [[number] * 4, (number, number), Config({}), None, number, 64, 4, 0.1, True]
+        others += [torch.nn.Identity(), 1, 2 * number, number + 1, [number] * 2, (number,) * 4, "relu"]
         if path[-1] in names and _MAPPING.search(told):
-            others = [Config({}), {}, *others]
+            others = [*others[:2], Config({}), {}, *others]
+        if isinstance(value, torch.nn.Module) or _CALLED.search(told):
+            others = [*hints.classes, *others]
+        if isinstance(outcome.error, (KeyError, ValueError, NotImplementedError, AssertionError)):
+            others = [*others[:4], *hints.texts, *others[4:]]
+        else:
+            others += hints.texts
         for other in others:
             if type(other) is not type(value) or other != value:
                 yield chosen(point, {path: other})

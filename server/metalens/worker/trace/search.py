@@ -20,10 +20,12 @@ from typing import Optional
 
 from metalens.worker.trace.assume import Path, Point, chosen, is_size, leaves
 from metalens.worker.trace.choices import alternatives, other_kinds, other_ranks, repairs, together
+from metalens.worker.trace.hints import hints_of
 from metalens.worker.trace.probe import Spec
 from metalens.worker.trace.trial import Lab, Outcome, Place
 
 _CLIMBING, _HELPING, _REPAIRS, _ALIKE = 240, 10, 60, 2
+_FACTORS = 4  # numbers up to here stand in programs for more than sizes
 _KINDS = (RuntimeError, ValueError, IndexError)
 # Where no two numbers disagree: what is said of ranks. Types are no matter of a class alone (`model.double()`).
 _RANKS = re.compile(
@@ -47,6 +49,7 @@ class Search:
 
     def __init__(self, lab: Lab, until: float) -> None:
         self.lab, self.until = lab, until
+        self.hints = hints_of(lab.cls)
         self.known: dict[str, Outcome] = {}
         self._telling: Optional[Outcome] = None
 
@@ -101,7 +104,7 @@ class Search:
             seen[outcome.signature] += 1
             if seen[outcome.signature] > _ALIKE:
                 continue  # what ends in the same way again is no step ahead
-            for rank, other in enumerate(itertools.islice(repairs(outcome), _REPAIRS)):
+            for rank, other in enumerate(itertools.islice(repairs(outcome, self.hints), _REPAIRS)):
                 heapq.heappush(heap, (-outcome.reach, rank, next(order), other))
         return best
 
@@ -191,7 +194,7 @@ class Search:
                 return None
             if outcome.passes(place) or _same(outcome, place):
                 return outcome
-            waiting = [*itertools.islice(repairs(outcome), 4), *waiting]
+            waiting = [*itertools.islice(repairs(outcome, self.hints), 4), *waiting]
         return None
 
     def _solved(self, failed: list[Outcome], place: Place) -> list[Point]:
@@ -221,9 +224,9 @@ class Search:
 
 
 def _differing(outcome: Outcome) -> tuple[bool, int, int]:
-    """Whether no made-up number is tiny, how many differ from each other (no two are taken for one), how small."""
+    """Whether no made-up number may be taken for a factor, how many differ (no two are taken for one), how small."""
     sizes = [value for path, value in leaves(outcome.point) if path[0] == "argument" and is_size(value)]
-    return all(size > 2 for size in sizes), len(set(sizes)), -sum(sizes)
+    return all(size > _FACTORS for size in sizes), len(set(sizes)), -sum(sizes)
 
 
 def _ranks(point: Point) -> list[int]:
