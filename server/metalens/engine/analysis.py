@@ -21,8 +21,8 @@ Texts = Callable[[str], str]
 
 _Key = tuple[str, Location]
 
-_NO_EVIDENCE = (True, True, 99, 99, 99)
-_OWN_EVIDENCE = (False, True, 0, 0, 99)  # something was seen, the grade is clean, and forward ran to its end
+_NO_EVIDENCE = (True, True, True, 99, 99, 99)
+_OWN_EVIDENCE = (False, True, False, 0, 0, 99)  # something was seen, the grade is clean, and forward ran to its end
 
 
 @dataclass

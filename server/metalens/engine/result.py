@@ -12,14 +12,15 @@ from metalens.resolve.classes import ModuleClass
 
 MOST_VALUES = 4
 
-Rank = tuple[bool, bool, int, int, int]
+Rank = tuple[bool, bool, bool, int, int, int]
 
 UNTOLD = -1
 """The line of a class that a run met without having been asked for it."""
 
 _SETTINGS = ".toml"
 
-_BEST = (False, False, 0, 0, 0)
+_BEST = (False, False, False, 0, 0, 0)
+_WORST = (True, True, True, 99, 99, 99)
 _GRADES = ("clean", "mended", "borrowed")
 _STATUSES = ("traced", "instantiated", "failed", "skipped")
 _SOURCES = {"pin": 0, "call site": 1, "parent": 1, "default": 2, "annotation": 2, "probe": 3, "invented": 4}
@@ -89,12 +90,15 @@ def explained(model: Model) -> bool:
 
 
 def context_rank(context: Context) -> Rank:
-    """The smaller, the better the evidence: something was seen at all, it was pinned, grade, status, source."""
+    """The smaller, the better the evidence: something was seen, it was pinned, it is the user's own, status, grade, source.
+
+    A model that ran on evidence of its own, even where a statement was skipped, shows more than one that nobody called.
+    """
     status = _STATUSES.index(context.status) if context.status in _STATUSES else len(_STATUSES)
     source = max(_source_rank(context.arguments), _source_rank(context.inputs))
     grade = _GRADES.index(context.grade) if context.grade in _GRADES else len(_GRADES)
     pinned = "pin" in (_source(context.arguments), _source(context.inputs))
-    return context.status == "skipped", not pinned, grade, status, source
+    return context.status == "skipped", not pinned, context.grade == "borrowed", status, grade, source
 
 
 def _file_of(plan: Plan) -> str:
@@ -186,7 +190,7 @@ def _trace(file: str, reports: Sequence[Report]) -> Trace | None:
 
 
 def _report_rank(file: str, report: Report) -> Rank:
-    return min((context_rank(c) for c in report.contexts if c.file == file), default=(True, True, len(_GRADES), 0, 0))
+    return min((context_rank(c) for c in report.contexts if c.file == file), default=_WORST)
 
 
 def _problem(file: str, reports: Sequence[Report | Crash]) -> str:
