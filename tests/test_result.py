@@ -25,7 +25,7 @@ def test_the_best_evidence_comes_first():
         built(arguments=Evidence("f", "call site")),
     ]
     result = NET.result(report(*contexts))
-    assert [c.arguments.text for c in result.models[0].contexts if c.arguments] == ["f", "e", "d", "c", "a", "b"]
+    assert [c.arguments.text for c in result.models[0].contexts if c.arguments] == ["f", "e", "c", "d", "a", "b"]
 
 
 def test_a_context_that_was_only_built_gives_way_to_one_that_ran_with_the_same_arguments():

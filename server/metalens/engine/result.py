@@ -90,7 +90,7 @@ def explained(model: Model) -> bool:
 
 
 def context_rank(context: Context) -> Rank:
-    """The smaller, the better the evidence: something was seen, it was pinned, it is the user's own, status, grade, source.
+    """The smaller, the better the evidence: something was seen, pinned, the user's own; then status, grade and source.
 
     A model that ran on evidence of its own, even where a statement was skipped, shows more than one that nobody called.
     """

@@ -56,7 +56,7 @@ def plan_file(workspace: Workspace, settings: Settings, file: str) -> Plan:
     others = [caller for caller in callers_in(view, classes) if caller.file != file]
     reached = [imports, *(imports_of(view, caller.file) for caller in others)]
     lines = _command_lines(view, classes, others, [file, *(other.file for other in others)], reached)
-    named = [(), *(tuple(sorted(other.names)) for other in others)]
+    named = [(), *(tuple(sorted({*other.names, Path(file).stem})) for other in others)]
     targets = [wanted, *(_containing(view, other) for other in others)]
     overlay = workspace.overlay()
     pinned = pins_of(view.root, file, workspace.text(file), classes, read_project(workspace))

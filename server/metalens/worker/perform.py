@@ -32,8 +32,8 @@ from metalens.worker.trace.world import world
 
 # A rehearsal may take this share of the run's time; what is left is for the classes that it did not explain.
 _SHARE = 0.6
-# One program of a page may take this share of what is left for the page.
-_SLOW = 0.25
+# One program of a page may take this share of what is left for the page: those before it promised more.
+_SLOW = 0.5
 _MOST_DEPTH = 3000
 
 # And following one pin this one.

@@ -56,7 +56,7 @@ def _cells(file: str, text: str) -> Iterator[ast.Module]:
 
 
 def identifiers(tree: ast.Module) -> set[str]:
-    """Every name that a program speaks of: variables, attributes, imports."""
+    """Every name that a program speaks of: variables, attributes, imports and the modules that they come from."""
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Name):
@@ -65,4 +65,6 @@ def identifiers(tree: ast.Module) -> set[str]:
             names.add(node.attr)
         elif isinstance(node, ast.alias):
             names.add(node.name.rpartition(".")[2])
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.rpartition(".")[2])
     return names

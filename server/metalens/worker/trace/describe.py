@@ -9,7 +9,7 @@ import torch
 
 from metalens.protocol.messages import Parameter
 from metalens.protocol.values import Value
-from metalens.worker.trace.hybrid import is_lazy
+from metalens.worker.trace.operands import is_lazy
 
 _NAMES = {
     torch.float32: "f32",

@@ -6,7 +6,6 @@ and the run is tainted from then on.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any, Optional
 
@@ -15,8 +14,18 @@ from torch.overrides import TorchFunctionMode
 
 from metalens.worker.load.unknown import UnknownError
 from metalens.worker.trace import recurrent, shortcuts
-
-Function = Callable[..., Any]
+from metalens.worker.trace.operands import (
+    Function,
+    is_in_place,
+    is_mixed,
+    is_unwritten,
+    mapped,
+    name_of,
+    numel_of,
+    tensors_in,
+    to_meta,
+    zeros_of,
+)
 
 # Random floats stay real up to this size (a coin flip), other constants up to that (masks, position tables).
 _REAL_RANDOM, _REAL_CONSTANT, _REAL_INDEX = 16, 4096, 1 << 17
@@ -81,6 +90,10 @@ class Hybrid(TorchFunctionMode):
     ) -> Any:
         """The result of a call, unless a real device would have refused what was `given` (else the arguments)."""
         result = func(*args, **kwargs)
+        if is_unwritten(result, args, kwargs):
+            if is_in_place(func):
+                self.on_taint(f"{name_of(func)} writes computed values into a constant")
+            result = func(*mapped(to_meta, args), **mapped(to_meta, kwargs))
         error = self.suspicion(func, *(given or (args, kwargs)))
         if error is not None:
             raise error
@@ -89,12 +102,12 @@ class Hybrid(TorchFunctionMode):
     def rescue(self, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any], error: Exception) -> Any:
         """Try what a real device would have allowed; else report the error and raise it."""
         text = str(error)
-        mixed = _mixed(args, kwargs)
+        mixed = is_mixed(args, kwargs)
         if mixed:
-            if _is_in_place(func):
-                self.on_taint(f"{_name(func)} writes computed values into a constant")
+            if is_in_place(func):
+                self.on_taint(f"{name_of(func)} writes computed values into a constant")
             try:
-                return self.checked(func, _map(to_meta, args), _map(to_meta, kwargs), (args, kwargs))
+                return self.checked(func, mapped(to_meta, args), mapped(to_meta, kwargs), (args, kwargs))
             except Exception as second:  # noqa: BLE001 - as above
                 error, text = second, str(second)
         if isinstance(error, NotImplementedError) or "meta" in text.lower() or "aten::" in text:
@@ -104,91 +117,19 @@ class Hybrid(TorchFunctionMode):
 
     def on_cpu(self, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any], text: str) -> Any:
         """Run an operator that meta tensors lack on zeros, if it is small, and forget the values."""
-        tensors = list(_tensors((args, kwargs)))
+        tensors = list(tensors_in((args, kwargs)))
         if sum(tensor.numel() for tensor in tensors) > _FALLBACK_LIMIT:
-            raise Limit(f"{_name(func)} does not run without values")
-        self.on_taint(f"{_name(func)} needs values")
+            raise Limit(f"{name_of(func)} does not run without values")
+        self.on_taint(f"{name_of(func)} needs values")
         try:
-            result = func(*_map(_zeros, args), **_map(_zeros, kwargs))
+            result = func(*mapped(zeros_of, args), **mapped(zeros_of, kwargs))
         except Exception as error:
-            raise Limit(f"{_name(func)} does not run without values ({text.splitlines()[0][:80]})") from error
-        return _map(to_meta, result)
+            raise Limit(f"{name_of(func)} does not run without values ({text.splitlines()[0][:80]})") from error
+        return mapped(to_meta, result)
 
     def invented(self, reason: str) -> None:
         """Note that a value was made up."""
         self.on_taint(reason)
-
-
-# ---------------------------------------------------------------- helpers
-
-
-def to_meta(value: Any) -> Any:
-    """A tensor's twin on the meta device; anything else as it is. Parameters stay parameters."""
-    if not isinstance(value, torch.Tensor) or is_lazy(value) or value.is_meta:
-        return value
-    twin = torch.empty_strided(value.size(), value.stride(), dtype=value.dtype, device="meta")
-    if isinstance(value, torch.nn.Parameter):
-        return torch.nn.Parameter(twin, value.requires_grad)
-    return twin
-
-
-def is_lazy(tensor: Any) -> bool:
-    """Whether a parameter or buffer waits for its first input to get a shape."""
-    return isinstance(tensor, torch.nn.parameter.UninitializedTensorMixin)
-
-
-def _zeros(value: Any) -> Any:
-    if isinstance(value, torch.Tensor) and value.is_meta:
-        return torch.zeros(value.shape, dtype=value.dtype, device="cpu")
-    if isinstance(value, torch.device) and value.type == "meta":
-        return torch.device("cpu")
-    return value
-
-
-def _map(change: Callable[[Any], Any], value: Any) -> Any:
-    if isinstance(value, torch.Tensor):
-        return change(value)
-    if isinstance(value, (list, tuple)) and not isinstance(value, torch.Size):
-        parts = [_map(change, part) for part in value]
-        return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
-    if type(value) is dict:
-        return {key: _map(change, part) for key, part in value.items()}
-    return change(value)
-
-
-def _tensors(value: Any) -> Any:
-    if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, (list, tuple)):
-        for part in value:
-            yield from _tensors(part)
-    elif isinstance(value, dict):
-        for part in value.values():
-            yield from _tensors(part)
-
-
-def _mixed(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    devices = {tensor.is_meta for tensor in _tensors((args, kwargs)) if not is_lazy(tensor)}
-    return len(devices) == 2
-
-
-def _is_in_place(func: Function) -> bool:
-    name = str(getattr(func, "__name__", ""))
-    return name == "__setitem__" or (name.endswith("_") and not name.endswith("__")) or name.startswith("__i")
-
-
-def _name(func: Function) -> str:
-    return str(getattr(func, "__name__", func)).strip("_")
-
-
-def _numel(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
-    size: Any = kwargs.get("size", args)
-    if len(args) == 1 and isinstance(args[0], (tuple, list)):
-        size = args[0]
-    try:
-        return math.prod(int(part) for part in size if isinstance(part, int))
-    except TypeError:
-        return 0
 
 
 # ---------------------------------------------------------------- factories
@@ -200,7 +141,7 @@ def _factory(limit: int) -> _Special:
     """A factory whose result is real up to `limit` elements."""
 
     def make(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        count = _numel(args[:1] if func is torch.full else args, kwargs)
+        count = numel_of(args[:1] if func is torch.full else args, kwargs)
         real = 0 < count <= limit or (count == 0 and func is not torch.empty)
         kwargs = {**kwargs, "device": "cpu" if real else "meta"}
         kwargs.pop("pin_memory", None)
@@ -219,9 +160,9 @@ def _constant(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[
     if isinstance(data, torch.Tensor) and data.is_meta:
         dtype = kwargs.get("dtype")
         return data.to(dtype) if dtype else data
-    if isinstance(data, (list, tuple)) and any(tensor.is_meta for tensor in _tensors(data)):
+    if isinstance(data, (list, tuple)) and any(tensor.is_meta for tensor in tensors_in(data)):
         mode.invented("torch.tensor of values that are not known")
-        return func(_map(_zero_number, data), *args[1:], **kwargs)
+        return func(mapped(_zero_number, data), *args[1:], **kwargs)
     return func(*args, **kwargs)
 
 
@@ -304,14 +245,14 @@ def _item(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str,
     if value.numel() != 1:
         # As on a CPU: only one element can become a number.
         return func(torch.zeros(value.shape), *args[1:], **kwargs)
-    mode.invented(f"{_name(func)}() of a computed tensor")
+    mode.invented(f"{name_of(func)}() of a computed tensor")
     return func(torch.ones((), dtype=value.dtype), *args[1:], **kwargs)
 
 
 def _truth(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    if not any(tensor.is_meta for tensor in _tensors((args, kwargs))):
+    if not any(tensor.is_meta for tensor in tensors_in((args, kwargs))):
         return func(*args, **kwargs)
-    mode.invented(f"{_name(func)} of a computed tensor")
+    mode.invented(f"{name_of(func)} of a computed tensor")
     return False
 
 
@@ -321,8 +262,8 @@ def _real_copy(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict
     if not value.is_meta:
         return func(*args, **kwargs)
     if value.numel() > _FALLBACK_LIMIT:
-        raise Limit(f"{_name(func)}() of a large computed tensor")
-    mode.invented(f"{_name(func)}() of a computed tensor")
+        raise Limit(f"{name_of(func)}() of a large computed tensor")
+    mode.invented(f"{name_of(func)}() of a computed tensor")
     whole = not (value.is_floating_point() or value.is_complex() or value.dtype == torch.bool)
     invented = (torch.ones if whole else torch.zeros)(value.shape, dtype=value.dtype)
     return func(invented, *args[1:], **kwargs)
@@ -347,6 +288,8 @@ def _index(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str
             new.extend(key.nonzero(as_tuple=True))
         else:
             new.append(key)
+    if func is torch.Tensor.__setitem__ and not args[0].is_meta and any(key.is_meta for key in tensors_in(new)):
+        mode.invented("a constant is written to at computed places")
     key_index = tuple(new) if isinstance(args[1], tuple) or len(new) != 1 else new[0]
     return mode.checked(func, (args[0], key_index, *args[2:]), kwargs)
 

@@ -54,7 +54,7 @@ class Stage:
     def programs_of(self, caller: Caller) -> list[ast.Module]:
         """The programs of a file: a script, the fences of a page, the cells of a notebook.
 
-        Of several programs in one page those without a wanted name are left out.
+        Of several programs in one page those without a wanted name are left out; those with most of them come first.
         """
         file, names = caller.file, set(caller.names)
         try:
@@ -65,7 +65,8 @@ class Stage:
         self._mended = f"{os.path.basename(file)} was run with a choice that it leaves open" if caller.assumed else ""
         self._forget_modules()
         if len(trees) > 1 and names:
-            trees = [tree for tree in trees if not names.isdisjoint(identifiers(tree))]
+            hits = [len(names & identifiers(tree)) for tree in trees]
+            trees = [trees[at] for at in sorted(range(len(trees)), key=lambda at: -hits[at]) if hits[at]]
         return trees
 
     def rehearse(self, caller: Caller, tree: ast.Module) -> None:

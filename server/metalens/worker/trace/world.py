@@ -17,7 +17,7 @@ from metalens.worker.load import backbones
 from metalens.worker.load.unknown import Unknown, UnknownError, contains_unknown
 from metalens.worker.trace import command_line, devices, files, older, processes
 from metalens.worker.trace.folders import patches as folder_patches
-from metalens.worker.trace.hybrid import to_meta
+from metalens.worker.trace.operands import to_meta
 from metalens.worker.trace.parallel import patches as parallel_patches
 from metalens.worker.trace.stores import patches as store_patches
 
