@@ -212,6 +212,27 @@ def _normalize(mean: Any = (), std: Any = (), *args: Any, **kwargs: Any) -> Call
     return apply
 
 
+class Transform(torch.nn.Module):  # type: ignore[misc]
+    """A transform that is a module, as most of torchvision's are: it may stand in a Sequential.
+
+    It is data all the same: neither its construction nor its call counts as one of a model.
+    """
+
+    make: Callable[..., Callable[[Any], Any]]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """As for any object."""
+        return object.__new__(cls)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
+        self.change = type(self).make(*args, **kwargs)
+
+    def __call__(self, image: Any) -> Any:
+        """The image after it."""
+        return self.change(image)
+
+
 class Compose:
     """Transforms one after another."""
 
@@ -261,9 +282,16 @@ def _function(make: Callable[..., Any]) -> Callable[..., Any]:
 
 TRANSFORMS: dict[str, Any] = {
     "Compose": Compose,
-    "RandomApply": Compose,
     "RandomOrder": Compose,
     "RandomChoice": OneOf,
+    "ToTensor": _to_tensor,
+    "PILToTensor": _pil_to_tensor,
+    "Lambda": _lambda,
+    "ToPILImage": _to_picture,
+    "InterpolationMode": _same,
+}
+_MODULES: dict[str, Callable[..., Callable[[Any], Any]]] = {
+    "RandomApply": Compose,
     "Resize": _resize,
     "Scale": _resize,
     "CenterCrop": _crop,
@@ -271,27 +299,25 @@ TRANSFORMS: dict[str, Any] = {
     "RandomResizedCrop": _crop,
     "RandomSizedCrop": _crop,
     "Pad": _pad,
-    "ToTensor": _to_tensor,
-    "PILToTensor": _pil_to_tensor,
     "ToImage": _to_tensor,
     "Grayscale": _grayscale,
     "Normalize": _normalize,
-    "Lambda": _lambda,
-    "ToPILImage": _to_picture,
     "FiveCrop": _crops(5),
     "TenCrop": _crops(10),
-    "ConvertImageDtype": _same,
-    "ToDtype": _same,
+    **dict.fromkeys(
+        (
+            "ConvertImageDtype ToDtype RandomHorizontalFlip RandomVerticalFlip RandomRotation ColorJitter "
+            "RandomErasing RandomAffine GaussianBlur RandomPerspective RandomGrayscale AutoAugment RandAugment "
+            "TrivialAugmentWide RandomInvert RandomSolarize RandomPosterize RandomEqualize RandomAutocontrast "
+            "RandomAdjustSharpness AugMix"
+        ).split(),
+        _same,
+    ),
 }
 TRANSFORMS.update(
     {
-        name: _same
-        for name in (
-            "RandomHorizontalFlip RandomVerticalFlip RandomRotation ColorJitter RandomErasing RandomAffine "
-            "GaussianBlur RandomPerspective RandomGrayscale AutoAugment RandAugment TrivialAugmentWide RandomInvert "
-            "RandomSolarize RandomPosterize RandomEqualize RandomAutocontrast RandomAdjustSharpness AugMix "
-            "InterpolationMode"
-        ).split()
+        name: type(name, (Transform,), {"make": staticmethod(make), "__module__": __name__})
+        for name, make in _MODULES.items()
     }
 )
 FUNCTIONS: dict[str, Any] = {
