@@ -109,14 +109,14 @@ def perform(run: Run) -> Report:
                 continue
             end = time.process_time() + share
             programs = stage.programs_of(caller)
-            for at, tree in enumerate(programs):
+            for at, program in enumerate(programs):
                 left = end - time.process_time()
-                if left <= 0 or (at and _all_explained(run, observer)):
+                if left <= 0 or (at and _all_explained(run, observer, in_any_way=bool(program.mended))):
                     break
                 # Of many programs in one page a slow one leaves time for those behind it.
                 with deadline(max(left / (len(programs) - at), left * _SLOW)):
                     try:
-                        stage.rehearse(caller, tree)
+                        stage.rehearse(caller, program)
                     except (OutOfTime, Limit):
                         stage.problems[caller.file] = f"the rehearsal of {caller.file} took too long and was cut short"
                     except BaseException as error:  # noqa: BLE001 - whatever ends the user's script ends it alone

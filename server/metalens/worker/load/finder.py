@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Optional
 
 from metalens.worker.load import (
+    accelerate,
     backbones,
     boxes,
     clicks,
@@ -120,6 +121,7 @@ _SOURCES = (
     data_files.module,
     distributed.module,
     lightning.module,
+    accelerate.module,
     settings.module,
     sounds.module,
     boxes.module,

@@ -8,9 +8,12 @@ import re
 import textwrap
 from collections.abc import Iterator
 
+from metalens.worker.load.walking import bound_names, nodes
+
 _FENCE = re.compile(
     r"^(?P<indent>[ \t]*)```(?P<language>[\w+-]*)[^\n]*\n(?P<code>.*?)^[ \t]*```", re.MULTILINE | re.DOTALL
 )
+_PAGES = (".md", ".rst")
 _LANGUAGES = ("", "python", "py", "python3")
 _MAGIC = re.compile(r"^\s*[%!?].*$", re.MULTILINE)
 
@@ -20,7 +23,7 @@ def programs(file: str, text: str) -> Iterator[ast.Module]:
 
     Raises SyntaxError for a Python file that does not parse; other files' unreadable parts are left out.
     """
-    if file.endswith((".md", ".rst")):
+    if file.endswith(_PAGES):
         yield from _fences(file, text)
     elif file.endswith(".ipynb"):
         yield from _cells(file, text)
@@ -28,16 +31,51 @@ def programs(file: str, text: str) -> Iterator[ast.Module]:
         yield ast.parse(text, file)
 
 
+def continued(file: str, text: str) -> Iterator[ast.Module]:
+    """Examples of a page that go on where an earlier one ended, each together with those before it.
+
+    An example goes on if it reads names that it does not bind, and that the earlier ones bound. Nobody promised that
+    they are meant to be run in one go.
+    """
+    if not file.endswith(_PAGES):
+        return
+    body: list[ast.stmt] = []
+    bound: set[str] = set()
+    count = 0
+    for tree, imports in _examples(file, text):
+        binds, reads = _bound(tree), {node.id for node in nodes(tree) if isinstance(node, ast.Name)}
+        if (reads - binds) & bound:
+            body, bound, count = [*body, *tree.body], bound | binds, count + 1
+        elif imports:
+            if count > 1:
+                yield ast.Module(body, [])
+            body, bound, count = list(tree.body), binds, 1
+    if count > 1:
+        yield ast.Module(body, [])
+
+
+def _bound(tree: ast.Module) -> set[str]:
+    """The names that a program binds, in whatever scope."""
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load)}
+    names |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    return names.union(*(bound_names(statement) for statement in tree.body))
+
+
 def _fences(file: str, text: str) -> Iterator[ast.Module]:
+    return (tree for tree, imports in _examples(file, text) if imports)
+
+
+def _examples(file: str, text: str) -> Iterator[tuple[ast.Module, bool]]:
+    """The fences that parse, and whether one has an import."""
     for found in _FENCE.finditer(text):
-        if found["language"].lower() not in _LANGUAGES or "import" not in found["code"]:
+        if found["language"].lower() not in _LANGUAGES:
             continue
         before = text.count("\n", 0, found.start("code"))
         try:
             tree = ast.parse(textwrap.dedent(found["code"]), file)
         except (SyntaxError, ValueError):
             continue
-        yield ast.increment_lineno(tree, before)
+        yield ast.increment_lineno(tree, before), "import" in found["code"]
 
 
 def _cells(file: str, text: str) -> Iterator[ast.Module]:

@@ -11,6 +11,7 @@ from typing import Any, Optional
 import torch
 
 from metalens.worker.load.unknown import contains_unknown
+from metalens.worker.trace.patterns import layer_of, shape_for
 from metalens.worker.trace.written import are_integers, sizes_of, written_shapes
 
 _SIZES = (64, 32, 28, 224, 96, 128, 256, 16, 48, 227, 299, 384, 512, 8)
@@ -187,10 +188,13 @@ def repairs(
     specs: dict[str, Optional[Spec]], error: BaseException, raised: Optional[tuple[Any, tuple[Any, ...]]]
 ) -> Iterator[dict[str, Optional[Spec]]]:
     """The same inputs changed as an error asks for; `raised` is the torch function that raised, and its arguments."""
-    text = str(error)
+    text, layer = str(error), layer_of(error)
     for name, spec in specs.items():
         if spec is None:
             continue
+        patterned = shape_for(layer, spec.shape) if layer is not None else None
+        if patterned is not None:
+            yield {**specs, name: replace(spec, shape=patterned)}
         for shape in _shapes(spec, text, raised):
             if shape != spec.shape and all(size > 0 for size in shape):
                 yield {**specs, name: replace(spec, shape=shape)}

@@ -9,6 +9,7 @@ import random
 import sys
 import types
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Optional
 
 import torch
@@ -21,13 +22,21 @@ from metalens.worker.load.lent import LentFinder
 from metalens.worker.load.pages import page_of
 from metalens.worker.load.readers import ReadersFinder
 from metalens.worker.load.slicing import slice_script, workspace_names
-from metalens.worker.load.snippets import identifiers, programs
+from metalens.worker.load.snippets import continued, identifiers, programs
 from metalens.worker.load.sources import Sources
 from metalens.worker.load.unknown import UnknownError
 from metalens.worker.trace.cases import calls_of
 from metalens.worker.trace.devices import WantsDevices, devices
 from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.tracer import Tracer
+
+
+@dataclass(frozen=True)
+class Program:
+    """What is rehearsed in one go; `mended` tells why that proves nothing, if so."""
+
+    tree: ast.Module
+    mended: str = ""
 
 
 class Stage:
@@ -51,31 +60,33 @@ class Stage:
         sys.meta_path.insert(0, ReadersFinder())
         sys.meta_path += [LentFinder(), self.missing]
 
-    def programs_of(self, caller: Caller) -> list[ast.Module]:
+    def programs_of(self, caller: Caller) -> list[Program]:
         """The programs of a file: a script, the fences of a page, the cells of a notebook.
 
         Of several programs in one page those without a wanted name are left out; those with most of them come first.
         """
         file, names = caller.file, set(caller.names)
+        base = os.path.basename(file)
+        chosen = f"{base} was run with a choice that it leaves open" if caller.assumed else ""
         try:
-            trees = list(programs(file, self.sources.text(file)))
+            text = self.sources.text(file)
+            found = [Program(tree, chosen) for tree in programs(file, text)]
+            told = f"several examples of {base} were run in one go"
+            later = [Program(tree, chosen or told) for tree in continued(file, text)]
         except (OSError, SyntaxError, UnicodeDecodeError, ValueError, RecursionError) as error:
             self.problems[file] = _why_unreadable(error)
             return []
-        self._mended = f"{os.path.basename(file)} was run with a choice that it leaves open" if caller.assumed else ""
         self._forget_modules()
-        if len(trees) > 1 and names:
-            hits = [len(names & identifiers(tree)) for tree in trees]
-            trees = [trees[at] for at in sorted(range(len(trees)), key=lambda at: -hits[at]) if hits[at]]
-        return trees
+        return [*_relevant(found, names), *_relevant(later, names)]
 
-    def rehearse(self, caller: Caller, tree: ast.Module) -> None:
+    def rehearse(self, caller: Caller, program: Program) -> None:
         """Run one program of a caller, then its functions that nobody called.
 
         One that ends for want of accelerators is run again as if there were some.
         """
-        slice_script(tree, self.local)
-        table, code = self._compiled(tree, caller.file)
+        self._mended = program.mended
+        slice_script(program.tree, self.local)
+        table, code = self._compiled(program.tree, caller.file)
         for present in (False, True):
             devices.begin(present)
             module = self._main(caller.file, caller.argv)
@@ -181,6 +192,14 @@ class Stage:
     def _entered(self, file: str) -> set[str]:
         trace = self.tracer.files.get(file)
         return trace.entered if trace is not None else set()
+
+
+def _relevant(found: list[Program], names: set[str]) -> list[Program]:
+    """Of several programs those that speak of the names, most of them first."""
+    if len(found) < 2 or not names:
+        return found
+    hits = [len(names & identifiers(program.tree)) for program in found]
+    return [found[at] for at in sorted(range(len(found)), key=lambda at: -hits[at]) if hits[at]]
 
 
 def _is_definition(statement: ast.stmt) -> bool:
