@@ -34,6 +34,11 @@ RUNNING = {
         "Choice(4, wide=True)(torch.zeros(2, 4))",
         "Loss(3)({'logits': torch.zeros(2, 2, 3)}, [(0, 1)])",
     ),
+    "nobody_builds_with_records": (
+        "Pairs(N(n_embed=9, d_embed=8, d_hidden=7, n_layers=2, d_out=3, n_cells=2))"
+        "(N(premise=torch.ones(5, 2).long(), hypothesis=torch.ones(4, 2).long()))",
+        "Conditioned()(torch.zeros(2, 3, 8, 8), torch.zeros(2, 5))",
+    ),
     "nobody_builds_with_options": (
         "Merge(8, 'join')(torch.zeros(2, 8), torch.zeros(2, 8))",
         "Pooled(8, 'largest')(torch.zeros(2, 3, 16, 16))",
@@ -51,6 +56,14 @@ RAISING = {
         "Residual": ("Residual(3)(torch.zeros(2, 3, 8, 8))", "Residual(7)(torch.zeros(1, 7, 64, 32))"),
         "Split": ("Split(8)(torch.zeros(2, 8))", "Split(6, 2)(torch.zeros(2, 3, 6))"),
         "Block": ("Block(8)(torch.zeros(2, 32))", "Block(3)(torch.zeros(2, 5, 3))"),
+    },
+    "nobody_builds_with_records": {
+        "Pairs": (
+            "Pairs(N(n_embed=9, d_embed=8, d_proj=7, d_out=3))"
+            "(N(premise=torch.ones(2, 5).long(), hypothesis=torch.ones(2, 4).long()))",
+            "Pairs(N(n_embed=9, d_embed=8, d_proj=6, d_out=2))"
+            "(N(premise=torch.ones(2, 5, 4).long(), hypothesis=torch.ones(2, 5, 4).long()))",
+        ),
     },
     "nobody_builds_with_options": {
         "Merge": (
@@ -88,7 +101,7 @@ async def told():
 def in_way(path, way, truth):
     """The outcome of a file with one more line: a class is built and called."""
     with path.open("a", encoding="utf-8") as file:
-        file.write(f"\nimport torch\n{way}\n")
+        file.write(f"\nimport torch\nfrom types import SimpleNamespace as N\n{way}\n")
     return truth.run(path)
 
 

@@ -29,7 +29,7 @@ WITHOUT_DATA = {"correct/sizes_from_data.py", "correct/text_corpus.py", "mistake
 # They end here, for want of accelerators or of arguments.
 ENDING = {"correct/needs_accelerators.py", "correct/usage.py"}
 # Nobody builds what they are about; tests/test_nobody_builds.py does.
-UNBUILT = {"mistakes/nobody_builds.py", "mistakes/nobody_builds_with_options.py"}
+UNBUILT = {name for name in fixtures() if name.startswith("mistakes/nobody_builds")}
 MISTAKES = [name for name in fixtures() if name.startswith("mistakes/") and name not in WITHOUT_DATA | UNBUILT]
 SEVERAL = [name for name in MISTAKES if "/multi_" in name]
 SINGLE = [name for name in MISTAKES if name not in SEVERAL]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import inspect
+import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Optional
@@ -30,6 +31,13 @@ class Config:
 
     values: Mapping[str, Any]
     variant: int = 0
+
+
+@dataclass(frozen=True)
+class Fields:
+    """An input of which forward reads attributes, as of a batch that a library puts together."""
+
+    values: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -100,7 +108,9 @@ def given_arguments(cls: type, args: tuple[Any, ...], kwargs: Mapping[str, Any])
     kinds = {name: part.kind for name, part in signature.parameters.items()}
     found: dict[str, Any] = {}
     for name, value in bound.arguments.items():
-        if kinds[name] is inspect.Parameter.VAR_KEYWORD:
+        if isinstance(value, MadeUp):
+            found[name] = told(value)
+        elif kinds[name] is inspect.Parameter.VAR_KEYWORD:
             found.update(value)
         elif kinds[name] is inspect.Parameter.VAR_POSITIONAL:
             if value:
@@ -108,6 +118,11 @@ def given_arguments(cls: type, args: tuple[Any, ...], kwargs: Mapping[str, Any])
         else:
             found[name] = value
     return found
+
+
+def told(config: MadeUp) -> Config:
+    """A made-up configuration with all that was asked of it."""
+    return Config({name: value for name, value in vars(config).items() if name != "_variant"}, config._variant)
 
 
 def first_inputs(module: torch.nn.Module) -> dict[str, Any]:
@@ -134,7 +149,7 @@ def leaves(point: Point) -> Iterator[tuple[Path, Any]]:
 def _leaves(path: Path, value: Any, depth: int = _DEPTH) -> Iterator[tuple[Path, Any]]:
     if isinstance(value, Spec):
         yield from (((*path, place), size) for place, size in enumerate(value.shape))
-    elif isinstance(value, Config):
+    elif isinstance(value, (Config, Fields)):
         for name, part in value.values.items():
             yield from _leaves((*path, name), part, depth - 1)
     elif dataclasses.is_dataclass(value) and not isinstance(value, type) and depth:
@@ -149,6 +164,21 @@ def _leaves(path: Path, value: Any, depth: int = _DEPTH) -> Iterator[tuple[Path,
             yield from _leaves((*path, name), part, depth - 1)
     else:
         yield path, value
+
+
+def parts(point: Point) -> Iterator[tuple[Path, Any]]:
+    """The inputs one by one; in place of one with keys or attributes what stands there."""
+    for name, value in (point.inputs or {}).items():
+        inner = value.values if isinstance(value, Fields) else value if isinstance(value, dict) else None
+        if not inner:
+            yield ("input", name), value
+        else:
+            yield from ((("input", name, key), part) for key, part in inner.items())
+
+
+def tensors(point: Point) -> dict[Path, Spec]:
+    """The parts of the inputs that are tensors."""
+    return {path: value for path, value in parts(point) if isinstance(value, Spec)}
 
 
 def chosen(point: Point, choices: Mapping[Path, Any]) -> Point:
@@ -168,7 +198,7 @@ def _put(owner: Any, path: Path, value: Any) -> Any:
     first, rest = path[0], path[1:]
     if isinstance(owner, Spec):
         return replace(owner, shape=(*owner.shape[:first], value, *owner.shape[first + 1 :]))
-    if isinstance(owner, Config):
+    if isinstance(owner, (Config, Fields)):
         return replace(owner, values={**owner.values, first: _put(owner.values.get(first), rest, value)})
     if dataclasses.is_dataclass(owner) and not isinstance(owner, type):
         return _changed(owner, first, _put(getattr(owner, first, None), rest, value))
@@ -194,6 +224,8 @@ def made(value: Any, configs: Callable[[Config, MadeUp], None]) -> Any:
         config = MadeUp(value.variant, value.values)
         configs(value, config)
         return config
+    if isinstance(value, Fields):
+        return types.SimpleNamespace(**{name: made(part, configs) for name, part in value.values.items()})
     if type(value) in (list, tuple):
         return type(value)(made(part, configs) for part in value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, Optional
 
 import torch
 
 from metalens.worker.trace import probe
-from metalens.worker.trace.assume import AnyText, Anything, Config, Path, Point, chosen, is_size, leaves
+from metalens.worker.trace.assume import (
+    AnyText,
+    Anything,
+    Config,
+    Fields,
+    Path,
+    Point,
+    chosen,
+    is_size,
+    leaves,
+    parts,
+    tensors,
+)
 from metalens.worker.trace.hints import Hints
 from metalens.worker.trace.probe import Spec
 from metalens.worker.trace.trial import Outcome
@@ -19,17 +33,31 @@ _USUAL = (1, 2, 3, 4, 5, 8, 16, 64)
 _SPACES = (224, 64, 32, 28, 16, 8, 4, 7, 49, 50, 196, 197, 256, 299)
 _MOST_DIMENSIONS = 6
 _APART = 3  # so many tokens may have been put in front, or steps cut off
+_LONGEST, _LARGEST = 1 << 18, 1 << 26  # of what is worth trying
+_RANKS = re.compile(r"is invalid for input of size|out of range|too many indices|must match the number of dim")
+_ATTRIBUTE = re.compile(
+    r"'(?:Tensor|NoneType|dict|list|int|float|bool|(?:types\.)?SimpleNamespace)' object has no attribute '(\w+)'"
+)
 _KINDS = re.compile(
     r"'Tensor' object|an? integer|must be \w+, not Tensor|'NoneType'|not iterable|index|Boolean|bool|scalar type|dtype"
     r"|not Tensor|argument"
 )
 _MAPPING = re.compile(r"must be a mapping|string indices|'(?:int|float)' object is not subscriptable|has no attribute")
 _CALLED = re.compile(r"object is not callable|has no attribute|unexpected keyword|positional argument")
+_NOTHING = object()
 _MISSING = re.compile(r"missing \d+ required (?:positional|keyword-only) arguments?: (.*)")
 
 
 def repairs(outcome: Outcome, hints: Hints) -> Iterator[Point]:
     """Points that may get further than one that failed, the likeliest first."""
+    return (point for point in _repairs(outcome, hints) if all(map(_is_sound, tensors(point).values())))
+
+
+def _is_sound(spec: Spec) -> bool:
+    return all(size <= _LONGEST for size in spec.shape) and math.prod(spec.shape) <= _LARGEST
+
+
+def _repairs(outcome: Outcome, hints: Hints) -> Iterator[Point]:
     point, error = outcome.point, outcome.error
     if error is None:
         return
@@ -41,19 +69,28 @@ def repairs(outcome: Outcome, hints: Hints) -> Iterator[Point]:
     yield from _matched(outcome)
     yield from _patterned(outcome)
     yield from _mapped(outcome)
-    specs = {name: value for name, value in (point.inputs or {}).items() if value is None or isinstance(value, Spec)}
     raised = (outcome.raised.function, outcome.raised.args) if outcome.raised is not None else None
-    for changed in probe.repairs(specs, error, raised):
-        yield Point(point.arguments, {**(point.inputs or {}), **changed})
+    yield from _named(point, lambda specs: probe.repairs(specs, error, raised))
     if _KINDS.search(str(error)):
         yield from other_kinds(point)
     if isinstance(error, (AttributeError, TypeError, KeyError)):
         yield from _other_arguments(outcome, hints)
     if isinstance(error, AssertionError):
         yield from _asserted(outcome)
+    if _RANKS.search(str(error)):
+        yield from other_ranks(point)
     if outcome.sides is None or outcome.sides.divides or outcome.sides.wanted > 1:
-        for changed in probe.resized(specs):
-            yield Point(point.arguments, {**(point.inputs or {}), **changed})
+        yield from _named(point, probe.resized)
+
+
+def _named(
+    point: Point, changes: Callable[[dict[str, Optional[Spec]]], Iterator[dict[str, Optional[Spec]]]]
+) -> Iterator[Point]:
+    """The point with the changes of its tensors, which are asked for by names."""
+    paths = {".".join(map(str, path)): path for path in tensors(point)}
+    known = tensors(point)
+    for changed in changes({name: known[path] for name, path in paths.items()}):
+        yield chosen(point, {paths[name]: spec for name, spec in changed.items()})
 
 
 def _matched(outcome: Outcome) -> Iterator[Point]:
@@ -78,6 +115,19 @@ def _matched(outcome: Outcome) -> Iterator[Point]:
                 yield chosen(point, {path: other * (value // one)})
             if 0 < abs(value - one) <= _APART and value + other - one > 0:
                 yield chosen(point, {path: value + other - one})
+    yield from _joined(point, outcome.sides.given, outcome.sides.wanted)
+
+
+def _joined(point: Point, given: int, wanted: int) -> Iterator[Point]:
+    """Two sizes of inputs that may have been joined to what was given are made to join to what is wanted."""
+    sizes = [
+        (path, value)
+        for path, value in leaves(point)
+        if path[0] == "input" and is_size(value) and not _is_batch(path, point)
+    ]
+    for (path, value), (other, more) in itertools.combinations(sizes, 2):
+        if value + more == given and path[1:-1] != other[1:-1] and wanted > 1:
+            yield chosen(point, {path: wanted - wanted // 2, other: wanted // 2})
 
 
 def _patterned(outcome: Outcome) -> Iterator[Point]:
@@ -86,22 +136,22 @@ def _patterned(outcome: Outcome) -> Iterator[Point]:
     if not isinstance(pattern, str) or "->" not in pattern:
         return
     rank = len(re.sub(r"\([^)]*\)", "g", pattern.split("->")[0]).split())
-    for name, value in (outcome.point.inputs or {}).items():
-        if isinstance(value, Spec) and len(value.shape) != rank:
-            shape = probe.with_rank(value.shape, rank)
-            yield Point(outcome.point.arguments, {**(outcome.point.inputs or {}), name: replace(value, shape=shape)})
+    for path, value in tensors(outcome.point).items():
+        if len(value.shape) != rank:
+            yield chosen(outcome.point, {path: replace(value, shape=probe.with_rank(value.shape, rank))})
 
 
 def _mapped(outcome: Outcome) -> Iterator[Point]:
-    """Inputs that are dictionaries, with the keys that are asked for."""
+    """Inputs that are dictionaries or records, with the keys and attributes that are asked for."""
     text, point = str(outcome.error), outcome.point
+    yield from _recorded(outcome)
     missing = _MISSING.search(text)
     keys = re.findall(r"'(\w+)'", missing.group(1)) if missing else []
     if "Could not infer sizes" in text:
         keys = re.findall(r"'(\w+)'", text.split("Could not infer sizes")[1])
     if isinstance(outcome.error, KeyError) and outcome.error.args and isinstance(outcome.error.args[0], str):
         keys = [outcome.error.args[0]]
-    like = next((value for value in (point.inputs or {}).values() if isinstance(value, Spec)), Spec((2, 16, 64)))
+    like = next(iter(tensors(point).values()), Spec((2, 16, 64)))
     for name, value in (point.inputs or {}).items():
         if isinstance(value, dict) and keys:
             for part in (like, 8):
@@ -110,16 +160,31 @@ def _mapped(outcome: Outcome) -> Iterator[Point]:
             yield Point(point.arguments, {**(point.inputs or {}), name: {}})
 
 
+def _recorded(outcome: Outcome) -> Iterator[Point]:
+    """Inputs with the attribute that is asked for: the one that the failing line names, or else any."""
+    asked, point = _ATTRIBUTE.search(str(outcome.error)), outcome.point
+    if asked is None:
+        return
+    like = next(iter(tensors(point).values()), Spec((2, 16, 64)))
+    inputs = point.inputs or {}
+    named = [name for name in inputs if re.search(rf"\b{name}\b", outcome.line)]
+    for name in named or inputs:
+        known = inputs[name].values if isinstance(inputs[name], Fields) else {}
+        for part in (like, replace(like, integer=not like.integer, shape=like.shape[:2]), 8):
+            if asked.group(1) not in known and not callable(getattr(torch.Tensor, asked.group(1), None)):
+                yield Point(point.arguments, {**inputs, name: Fields({**known, asked.group(1): part})})
+
+
 def _is_batch(path: Path, point: Point) -> bool:
     """Whether a size is the first one of an input, which may be anything in a batch."""
-    spec = (point.inputs or {}).get(path[1]) if path[0] == "input" else None
-    return isinstance(spec, Spec) and len(path) > 2 and path[2] == 0 and len(spec.shape) > 1
+    spec = tensors(point).get(path[:-1])
+    return spec is not None and path[-1] == 0 and len(spec.shape) > 1
 
 
 def other_kinds(point: Point) -> Iterator[Point]:
     """Inputs that are no tensors, or tensors after all."""
-    like = next((value for value in (point.inputs or {}).values() if isinstance(value, Spec)), Spec((2, 16, 64)))
-    for name, value in (point.inputs or {}).items():
+    like = next(iter(tensors(point).values()), Spec((2, 16, 64)))
+    for path, value in parts(point):
         if isinstance(value, Spec):
             others: list[Any] = [replace(value, integer=not value.integer), None, 4, [value, value], True, 1.0]
         elif value is None:
@@ -129,7 +194,7 @@ def other_kinds(point: Point) -> Iterator[Point]:
         else:
             others = [like] if not isinstance(value, (int, float, str)) else []
         for other in others:
-            yield Point(point.arguments, {**(point.inputs or {}), name: other})
+            yield chosen(point, {path: other})
 
 
 def _asserted(outcome: Outcome) -> Iterator[Point]:
@@ -145,27 +210,38 @@ def _asserted(outcome: Outcome) -> Iterator[Point]:
 
 
 def _other_arguments(outcome: Outcome, hints: Hints) -> Iterator[Point]:
-    """Arguments of other kinds, where a constructor failed; first those that the failing line speaks of."""
-    point, told = outcome.point, outcome.words + outcome.line
-    found = [(path, value) for path, value in leaves(point) if path[0] == "argument"]
-    names = set(re.findall(r"\w+", told))
-    for path, value in sorted(
-        found, key=lambda item: not names & {part for part in item[0][1:] if isinstance(part, str)}
-    ):
-        number = value if is_size(value) else 16
-        others: list[Any] = [[number] * 4, (number, number), Config({}), None, number, 64, 4, 0.1, True]
-        others += [torch.nn.Identity(), 1, 2 * number, number + 1, [number] * 2, (number,) * 4, "relu"]
-        if path[-1] in names and _MAPPING.search(told):
-            others = [*others[:2], Config({}), {}, *others]
-        if isinstance(value, torch.nn.Module) or _CALLED.search(told):
-            others = [*hints.classes, *others]
-        if isinstance(outcome.error, (KeyError, ValueError, NotImplementedError, AssertionError)):
-            others = [*others[:4], *hints.texts, *others[4:]]
-        else:
-            others += hints.texts
-        for other in others:
-            if type(other) is not type(value) or other != value:
-                yield chosen(point, {path: other})
+    """Arguments of other kinds: all kinds for those that the failing line speaks of, then kind by kind for the rest."""
+    point, words = outcome.point, outcome.words + outcome.line
+    names = set(re.findall(r"\w+", words))
+    named: list[tuple[Path, list[Any]]] = []
+    others: list[tuple[Path, list[Any]]] = []
+    for path, value in leaves(point):
+        if path[0] == "argument":
+            told = bool(names & {part for part in path[1:] if isinstance(part, str)})
+            (named if told else others).append((path, _kinds(path, value, outcome, hints)))
+    for path, kinds in named:
+        yield from (chosen(point, {path: kind}) for kind in kinds)
+    for row in itertools.zip_longest(*(kinds for _, kinds in others), fillvalue=_NOTHING):
+        yield from (chosen(point, {path: kind}) for (path, _), kind in zip(others, row) if kind is not _NOTHING)
+
+
+def _kinds(path: Path, value: Any, outcome: Outcome, hints: Hints) -> list[Any]:
+    """What else than a value of its kind an argument may be, the likeliest first."""
+    told = outcome.words + outcome.line
+    number = value if is_size(value) else 16
+    kinds: list[Any] = [[number] * 4, (number, number), Config({}), None, number, 64, 4, 0.1, True]
+    kinds += [torch.nn.Identity(), 1, 2 * number, number + 1, [number] * 2, (number,) * 4, "relu"]
+    if path[-1] in re.findall(r"\w+", told) and _MAPPING.search(told):
+        kinds = [*kinds[:2], Config({}), {}, *kinds]
+    if isinstance(value, torch.nn.Module) or _CALLED.search(told):
+        kinds = [*hints.classes, *kinds]
+    if isinstance(outcome.error, (KeyError, ValueError, NotImplementedError, AssertionError)):
+        kinds = [*kinds[:4], *hints.texts, *kinds[4:]]
+    else:
+        kinds += hints.texts
+    if re.search(r"\bbool\b", str(outcome.error)):
+        kinds = [True, False, *kinds]
+    return [kind for kind in kinds if type(kind) is not type(value) or kind != value]
 
 
 def alternatives(path: Path, value: Any, point: Point) -> list[Any]:
@@ -221,20 +297,18 @@ def _scaled(point: Point, paths: list[Path], sizes: dict[Path, int], factor: int
 
 def other_ranks(point: Point) -> Iterator[Point]:
     """Inputs of other ranks, one by one and all together."""
-    inputs = point.inputs or {}
-    tensors = {name: value for name, value in inputs.items() if isinstance(value, Spec)}
+    specs = tensors(point)
     for rank in range(1, _MOST_DIMENSIONS + 1):
         ranked = {
-            name: [replace(value, shape=shape) for shape in _of_rank(value.shape, rank)]
-            for name, value in tensors.items()
+            path: [replace(value, shape=shape) for shape in _of_rank(value.shape, rank)]
+            for path, value in specs.items()
         }
-        for name, values in ranked.items():
+        for path, values in ranked.items():
             for value in values:
-                yield Point(point.arguments, {**inputs, name: value})
+                yield chosen(point, {path: value})
         if len(ranked) > 1 and all(ranked.values()):
             for which in range(2):
-                changed = {name: values[min(which, len(values) - 1)] for name, values in ranked.items()}
-                yield Point(point.arguments, {**inputs, **changed})
+                yield chosen(point, {path: values[min(which, len(values) - 1)] for path, values in ranked.items()})
 
 
 def _of_rank(shape: tuple[int, ...], rank: int) -> list[tuple[int, ...]]:

@@ -54,6 +54,7 @@ _PARTS = tuple(
     )
 )
 _LISTS = (
+    r"Expected hidden\S* size \(([\d, ]+)\), got \[([\d, ]+)\]",
     r"batch2 tensor to be: \[([\d, ]+)\] but got: \[([\d, ]+)\]",
     r"output with shape \[([\d, ]+)\] doesn't match the broadcast shape \[([\d, ]+)\]",
 )

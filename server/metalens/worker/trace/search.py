@@ -18,10 +18,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Optional
 
-from metalens.worker.trace.assume import Path, Point, chosen, is_size, leaves
+from metalens.worker.trace.assume import Path, Point, chosen, is_size, leaves, tensors
 from metalens.worker.trace.choices import alternatives, other_kinds, other_ranks, repairs, together
 from metalens.worker.trace.hints import hints_of
-from metalens.worker.trace.probe import Spec
 from metalens.worker.trace.trial import Lab, Outcome, Place
 
 _CLIMBING, _HELPING, _REPAIRS, _ALIKE = 240, 10, 60, 2
@@ -83,13 +82,13 @@ class Search:
     def _climb(self, starts: list[Point]) -> Optional[Outcome]:
         """The outcome that got furthest; one without an error if there is any."""
         order = itertools.count()
-        heap: list[tuple[int, int, int, Point]] = [(0, 0, next(order), point) for point in starts]
+        heap: list[tuple[int, int, int, Point]] = [(2, 0, next(order), point) for point in starts]
         best: Optional[Outcome] = None
         asked: set[str] = set()
         seen: Counter[object] = Counter()
         tries = 0
         while heap and tries < _CLIMBING:
-            _, _, _, point = heapq.heappop(heap)
+            before, cost, _, point = heapq.heappop(heap)
             if point.key in asked:
                 continue
             asked.add(point.key)
@@ -104,8 +103,10 @@ class Search:
             seen[outcome.signature] += 1
             if seen[outcome.signature] > _ALIKE:
                 continue  # what ends in the same way again is no step ahead
+            # Of points that got as far, what is few and likely changes away comes first.
+            cost = 0 if -outcome.reach < before else cost + 1
             for rank, other in enumerate(itertools.islice(repairs(outcome, self.hints), _REPAIRS)):
-                heapq.heappush(heap, (-outcome.reach, rank, next(order), other))
+                heapq.heappush(heap, (-outcome.reach, cost + rank, next(order), other))
         return best
 
     # ------------------------------------------------------------ around one operation
@@ -147,8 +148,31 @@ class Search:
                 return [outcome.point]
         failed += helped
         if not _regular(failed):
-            return self._solved(failed, place) or undecided
+            past_it = self._of_each_rank(failed, place)
+            if past_it is None or past_it:
+                return past_it or self._solved(failed, place) or undecided
+            failed = [outcome for outcome in failed if _ranks(outcome.point) == _ranks(found.point)]
         self._telling = max(failed, key=_differing)
+        return []
+
+    def _of_each_rank(self, failed: list[Outcome], place: Place) -> Optional[list[Point]]:
+        """Nothing if inputs of each rank disagree in one way of their own; None if not; or a point that gets past."""
+        groups: dict[tuple[int, ...], list[Outcome]] = {}
+        for outcome in failed:
+            groups.setdefault(tuple(_ranks(outcome.point)), []).append(outcome)
+        for group in groups.values():
+            point = group[0].point
+            for path, value in leaves(point):
+                for other in alternatives(path, value, point)[:3] if is_size(value) else ():
+                    tried = self._attempt(chosen(point, {path: other}))
+                    if tried is None:
+                        return None
+                    if tried.passes(place):
+                        return [tried.point]
+                    if _same(tried, place):
+                        group.append(tried)
+            if not _regular(group):
+                return None
         return []
 
     def _neighbours(self, point: Point) -> Iterator[tuple[frozenset[Path], Point]]:
@@ -230,7 +254,7 @@ def _differing(outcome: Outcome) -> tuple[bool, int, int]:
 
 
 def _ranks(point: Point) -> list[int]:
-    return [len(value.shape) for value in (point.inputs or {}).values() if isinstance(value, Spec)]
+    return [len(value.shape) for value in tensors(point).values()]
 
 
 def _same(outcome: Outcome, place: Place) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, Optional
 import torch
 
 from metalens.protocol.values import Location
-from metalens.worker.trace.assume import Config, Point, first_inputs, made
+from metalens.worker.trace.assume import Config, Point, first_inputs, made, told
 from metalens.worker.trace.clash import Sides, masked, sides_of
 from metalens.worker.trace.deadline import TOO_LONG, OutOfTime
 from metalens.worker.trace.facts import ModuleCall
@@ -178,11 +178,8 @@ def _grown(point: Point, configs: list[tuple[Config, MadeUp]]) -> Point:
     """The point with the attributes that were made up on the way."""
     if not configs or point.arguments is None:
         return point
-    asked = {id(told): {k: v for k, v in vars(config).items() if k != "_variant"} for told, config in configs}
-    arguments = {
-        name: Config(asked[id(value)], value.variant) if id(value) in asked else value
-        for name, value in point.arguments.items()
-    }
+    asked = {id(config): told(made_up) for config, made_up in configs}
+    arguments = {name: asked.get(id(value), value) for name, value in point.arguments.items()}
     return Point(arguments, point.inputs)
 
 
