@@ -6,11 +6,12 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, Optional
 
 import torch
 
-from metalens.protocol.messages import Finding, Pin, Report, Run, Target
+from metalens.protocol.messages import Caller, Finding, Pin, Report, Run, Target
 from metalens.worker import judge
 from metalens.worker.judge.indices import beyond
 from metalens.worker.judge.quiet import Watch
@@ -29,6 +30,7 @@ from metalens.worker.trace.observe import Observer
 from metalens.worker.trace.rehearse import Stage
 from metalens.worker.trace.tracer import Tracer
 from metalens.worker.trace.world import world
+from metalens.worker.varied import Variation, rests_on_data
 
 # A rehearsal may take this share of the run's time; what is left is for the classes that it did not explain.
 _SHARE = 0.6
@@ -68,12 +70,14 @@ def perform(run: Run) -> Report:
     observer = Observer(tracer, sources.holds)
     watch = Watch(tracer, observer)
     failures: list[Failure] = []
+    doubtful: list[Failure] = []
     alone: dict[tuple[str, str], Alone] = {}
     probed: dict[int, str] = {}
 
     def failed(error: BaseException) -> None:
         failure = failure_of(error, tracer, observer)
         if failure is not None:
+            doubtful.extend([failure] if rests_on_data(failure, tracer.mended) else ())
             failures.append(failure)
 
     def confirmed(error: BaseException) -> bool:
@@ -92,6 +96,9 @@ def perform(run: Run) -> Report:
             with contextlib.suppress(OutOfTime, Limit), deadline(run.timeout * _PINNED):
                 wrong.extend(pinned.follow(pin, stage, observer))
             mode.settle()
+
+    def again(caller: Caller, at: int) -> None:
+        stage.rehearse(caller, stage.programs_of(caller)[at])
 
     tracer.on_failure = failed
     tracer.recovery.confirm = confirmed
@@ -122,6 +129,12 @@ def perform(run: Run) -> Report:
                     except BaseException as error:  # noqa: BLE001 - whatever ends the user's script ends it alone
                         stage.problems[caller.file] = f"its code ended with {type(error).__name__}"
                 mode.settle()
+                if doubtful:
+                    left = (run.timeout * _SHARE - (time.process_time() - began)) / 2
+                    with contextlib.suppress(OutOfTime, Limit), watch.looking_away():
+                        wrong += Variation(partial(again, caller, at), failures, observer, left).stays()
+                    doubtful.clear()
+                    mode.settle()
         with contextlib.suppress(OutOfTime, Limit), deadline(run.timeout * 0.2):
             run_alike(observer)
         mode.settle()

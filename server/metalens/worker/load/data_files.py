@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 from metalens.worker.load import arrays, tables
 from metalens.worker.load.columns import Series, Stamp
-from metalens.worker.load.inventions import invented
+from metalens.worker.load.inventions import PICTURE_SIZES, invented, picture_channels, picture_extent
 from metalens.worker.load.unknown import Unknown, UnknownError
 
 STAND_IN = True
@@ -109,8 +109,10 @@ def _part(array: Any, rows: slice) -> Any:
 
 
 def _imread(file: Any, mode: Any = 1, *args: Any, **kwargs: Any) -> Any:
-    invented("the sizes of images that are not here")
-    return arrays.numpy().zeros((375, 500) if mode == 0 else (375, 500, 3), "uint8")
+    invented(PICTURE_SIZES)
+    width, height = picture_extent(500, 375)
+    plain = mode == 0 or (isinstance(mode, int) and mode < 0 and picture_channels() == 1)
+    return arrays.numpy().zeros((height, width) if plain else (height, width, 3), "uint8")
 
 
 def _resized(image: Any, dsize: Any = None, *args: Any, **kwargs: Any) -> Any:

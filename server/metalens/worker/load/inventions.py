@@ -2,9 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+PICTURE_SIZES = "the sizes of images that are not here"
+PICTURE_CHANNELS = "the channels of images that are not here"
+ANNOTATIONS = "the annotations of images that are not here"
+WORDS = "the words of a text that is not here"
+VARIED = (PICTURE_SIZES, PICTURE_CHANNELS, ANNOTATIONS, WORDS)
+"""What may be supposed to be otherwise than it is made up."""
+
+
+@dataclass(frozen=True)
+class Supposed:
+    """What all pictures that are not here are taken to be, and which of what is made up somebody `asked` for.
+
+    `more` is by how much what can be counted (objects in a picture, letters and words) differs from what is usual.
+    """
+
+    width: int
+    height: int
+    channels: int
+    more: int
+    asked: set[str] = field(default_factory=set)
+
 
 _listeners: list[Callable[[str], None]] = []
+_supposed: list[Supposed] = []
 
 
 def listen(listener: Callable[[str], None]) -> None:
@@ -14,5 +39,33 @@ def listen(listener: Callable[[str], None]) -> None:
 
 def invented(reason: str) -> None:
     """Tell that a size was made up, and what it stands for."""
+    if _supposed and reason in VARIED:
+        _supposed[-1].asked.add(reason)
+        return
     for listener in _listeners:
         listener(reason)
+
+
+def picture_extent(width: int, height: int) -> tuple[int, int]:
+    """Width and height of a picture that is not here: those that are usual, unless others are supposed."""
+    return (_supposed[-1].width, _supposed[-1].height) if _supposed else (width, height)
+
+
+def picture_channels() -> int:
+    """How many channels a picture has that is not here."""
+    return _supposed[-1].channels if _supposed else 3
+
+
+def more() -> int:
+    """How many more than usual there are of things that are counted."""
+    return _supposed[-1].more if _supposed else 0
+
+
+@contextlib.contextmanager
+def supposing(supposed: Supposed) -> Iterator[None]:
+    """In the body this is so, as if it were known."""
+    _supposed.append(supposed)
+    try:
+        yield
+    finally:
+        _supposed.pop()

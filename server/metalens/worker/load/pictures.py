@@ -9,7 +9,13 @@ from typing import Any, Optional
 
 import torch
 
-from metalens.worker.load.inventions import invented
+from metalens.worker.load.inventions import (
+    PICTURE_CHANNELS,
+    PICTURE_SIZES,
+    invented,
+    picture_channels,
+    picture_extent,
+)
 from metalens.worker.load.unknown import Unknown
 
 STAND_IN = True
@@ -17,10 +23,15 @@ _CHANNELS = {"1": 1, "L": 1, "P": 1, "I": 1, "F": 1, "LA": 2, "RGBA": 4, "CMYK":
 
 
 class Picture:
-    """Stands for a PIL image of a size (width, height); `made_up` tells that nobody knows its size."""
+    """Stands for a PIL image of a size (width, height).
 
-    def __init__(self, width: int, height: int, channels: int = 3, made_up: bool = False) -> None:
-        self.made_up = made_up
+    `made_up` tells that nobody knows its size, `any_mode` that nobody knows how many channels it has.
+    """
+
+    def __init__(
+        self, width: int, height: int, channels: int = 3, made_up: bool = False, any_mode: bool = False
+    ) -> None:
+        self.made_up, self.any_mode = made_up, any_mode
         self._width, self._height = width, height
         self.channels = channels
         self.mode = {1: "L", 3: "RGB", 4: "RGBA"}.get(channels, "RGB")
@@ -31,18 +42,18 @@ class Picture:
 
     def resize(self, size: Sequence[int], *args: Any, **kwargs: Any) -> Picture:
         """The picture in another size (width, height)."""
-        return Picture(int(size[0]), int(size[1]), self.channels)
+        return Picture(int(size[0]), int(size[1]), self.channels, any_mode=self.any_mode)
 
     def crop(self, box: Sequence[int]) -> Picture:
         """The part of the picture in a box."""
         left, upper, right, lower = (round(part) for part in box)
-        return Picture(right - left, lower - upper, self.channels)
+        return Picture(right - left, lower - upper, self.channels, any_mode=self.any_mode)
 
     def transpose(self, method: Any = 0, *args: Any) -> Picture:
         """The picture mirrored or turned."""
         turned = method in (2, 4, 5, 6)
         width, height = (self._height, self._width) if turned else (self._width, self._height)
-        return Picture(width, height, self.channels, self.made_up)
+        return Picture(width, height, self.channels, self.made_up, self.any_mode)
 
     def rotate(self, angle: Any = 0, *args: Any, expand: Any = False, **kwargs: Any) -> Any:
         """The picture turned in its frame."""
@@ -76,7 +87,7 @@ class Picture:
     save = show = paste = putalpha = close = verify = __exit__ = nothing
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
-        self._tell()
+        self._tell_all()
         numpy = sys.modules["numpy"]  # which called this
         shape = (self._height, self._width) if self.channels == 1 else (self._height, self._width, self.channels)
         return numpy.zeros(shape, dtype or numpy.uint8)
@@ -103,16 +114,21 @@ class Picture:
 
     def _tell(self) -> None:
         if self.made_up:
-            invented("the sizes of images that are not here")
+            invented(PICTURE_SIZES)
+
+    def _tell_all(self) -> None:
+        self._tell()
+        if self.any_mode:
+            invented(PICTURE_CHANNELS)
 
     def tensor(self, dtype: torch.dtype = torch.float32) -> torch.Tensor:
         """Channels, height, width."""
-        self._tell()
+        self._tell_all()
         return torch.empty((self.channels, self._height, self._width), dtype=dtype, device="meta")
 
 
 def _opened(*args: Any, **kwargs: Any) -> Picture:
-    return Picture(500, 375, made_up=True)
+    return Picture(*picture_extent(500, 375), picture_channels(), made_up=True, any_mode=True)
 
 
 # Whatever the name of the file is, it holds a picture.

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Optional
 
 from metalens.worker.load import sounds
-from metalens.worker.load.inventions import invented
+from metalens.worker.load.inventions import PICTURE_SIZES, invented, picture_channels, picture_extent
 from metalens.worker.load.unknown import contains_unknown
 
 STAND_IN = True
@@ -69,8 +69,8 @@ def _either(real: Callable[..., Any], stand_in: Callable[..., Any]) -> Callable[
 
 def _picture(*args: Any, **kwargs: Any) -> Any:
     """A picture of Pillow's own, as its other functions want it."""
-    invented("the sizes of images that are not here")
-    return sys.modules["PIL.Image"].new("RGB", (500, 375))
+    invented(PICTURE_SIZES)
+    return sys.modules["PIL.Image"].new("RGB" if picture_channels() == 3 else "L", picture_extent(500, 375))
 
 
 _READERS: dict[str, dict[str, Callable[..., Any]]] = {**sounds.READERS, "PIL.Image": {"open": _picture}}

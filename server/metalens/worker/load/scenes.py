@@ -8,7 +8,7 @@ from typing import Any, Optional
 import torch
 
 from metalens.worker.load import arrays
-from metalens.worker.load.inventions import invented
+from metalens.worker.load.inventions import ANNOTATIONS, PICTURE_SIZES, invented, more, picture_extent
 from metalens.worker.load.pictures import Picture
 from metalens.worker.load.unknown import Unknown
 
@@ -18,9 +18,14 @@ _WIDTH, _HEIGHT = 640, 480
 _OUTLINE = [10.0, 10.0, 110.0, 10.0, 110.0, 90.0, 10.0, 90.0]
 
 
+def _objects() -> int:
+    """How many objects each image has."""
+    return _OBJECTS + more()
+
+
 def _annotation(image: int, number: int) -> dict[str, Any]:
     return {
-        "id": image * _OBJECTS + number,
+        "id": image * _objects() + number,
         "image_id": image,
         "category_id": number + 1,
         "bbox": [10.0, 10.0, 100.0, 80.0],
@@ -40,7 +45,7 @@ def _ids(wanted: Any, every: Iterable[int]) -> list[int]:
 
 
 class Annotations:
-    """pycocotools' `COCO`: images with three objects each."""
+    """pycocotools' `COCO`: images with a few objects each."""
 
     takes_unknown = True
 
@@ -50,22 +55,23 @@ class Annotations:
     @property
     def imgs(self) -> dict[int, dict[str, Any]]:
         """The images by their ids."""
-        invented("the sizes of images that are not here")
-        named = {"height": _HEIGHT, "width": _WIDTH}
+        invented(PICTURE_SIZES)
+        width, height = picture_extent(_WIDTH, _HEIGHT)
+        named = {"height": height, "width": width}
         return {number: {"id": number, "file_name": f"{number:012}.jpg", **named} for number in range(_IMAGES)}
 
     @property
     def anns(self) -> dict[int, dict[str, Any]]:
         """All annotations by their ids."""
-        invented("the annotations of images that are not here")
-        made = [_annotation(image, number) for image in range(_IMAGES) for number in range(_OBJECTS)]
+        invented(ANNOTATIONS)
+        made = [_annotation(image, number) for image in range(_IMAGES) for number in range(_objects())]
         return {item["id"]: item for item in made}
 
     @property
     def imgToAnns(self) -> dict[int, list[dict[str, Any]]]:  # noqa: N802 - the names are pycocotools'
         """The annotations of each image."""
         anns = list(self.anns.values())
-        return {image: anns[image * _OBJECTS : (image + 1) * _OBJECTS] for image in range(_IMAGES)}
+        return {image: anns[image * _objects() : (image + 1) * _objects()] for image in range(_IMAGES)}
 
     def getImgIds(self, *args: Any, **kwargs: Any) -> list[int]:  # noqa: N802
         """The ids of images."""
@@ -78,7 +84,7 @@ class Annotations:
     def getAnnIds(self, imgIds: Any = (), *args: Any, **kwargs: Any) -> list[int]:  # noqa: N802, N803
         """The ids of the annotations of images."""
         images = _ids(imgIds, range(_IMAGES))
-        return [image * _OBJECTS + number for image in images for number in range(_OBJECTS)]
+        return [image * _objects() + number for image in images for number in range(_objects())]
 
     def loadAnns(self, ids: Any = ()) -> list[dict[str, Any]]:  # noqa: N802
         """Annotations by ids."""
@@ -96,8 +102,8 @@ class Annotations:
 
     def annToMask(self, annotation: Any) -> Any:  # noqa: N802
         """The mask of an object."""
-        invented("the sizes of images that are not here")
-        return arrays.numpy().zeros((_HEIGHT, _WIDTH), "uint8")
+        invented(PICTURE_SIZES)
+        return arrays.numpy().zeros(picture_extent(_WIDTH, _HEIGHT)[::-1], "uint8")
 
 
 class CocoDetection(torch.utils.data.Dataset):  # type: ignore[type-arg, misc]
@@ -118,7 +124,7 @@ class CocoDetection(torch.utils.data.Dataset):  # type: ignore[type-arg, misc]
         return len(self.ids)
 
     def _load_image(self, id: int) -> Any:
-        return Picture(_WIDTH, _HEIGHT, made_up=True)
+        return Picture(*picture_extent(_WIDTH, _HEIGHT), made_up=True)
 
     def _load_target(self, id: int) -> Any:
         return self.coco.loadAnns(self.coco.getAnnIds(id))

@@ -8,7 +8,7 @@ from typing import Any, Optional
 import torch
 
 from metalens.worker.load import arrays
-from metalens.worker.load.inventions import invented
+from metalens.worker.load.inventions import invented, picture_extent
 from metalens.worker.load.pictures import Picture, pictured
 from metalens.worker.load.unknown import Unknown, UnknownError
 
@@ -94,6 +94,7 @@ class KnownDataset(torch.utils.data.Dataset):  # type: ignore[type-arg, misc]
 
     def __getitem__(self, index: int) -> Any:
         channels, height, width, classes = self.shape
+        width, height = picture_extent(width, height) if self.made_up else (width, height)
         image: Any = Picture(width, height, channels, self.made_up)
         if self.transform is not None:
             image = self.transform(image)
@@ -137,7 +138,7 @@ def _pair(size: Any) -> Optional[tuple[int, int]]:
 
 def _sized(image: Any, height: int, width: int, made_up: bool = False) -> Any:
     if isinstance(image, Picture):
-        return Picture(width, height, image.channels, made_up)
+        return Picture(width, height, image.channels, made_up, image.any_mode)
     if isinstance(image, torch.Tensor):
         return image.new_empty((*image.shape[:-2], height, width))
     raise UnknownError("an image is not known")

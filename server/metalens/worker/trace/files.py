@@ -10,7 +10,7 @@ import os
 import sys
 from typing import Any
 
-from metalens.worker.load.inventions import invented
+from metalens.worker.load.inventions import WORDS, invented, more
 from metalens.worker.trace import listed
 from metalens.worker.trace.listed import made
 
@@ -45,15 +45,16 @@ def _open(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
             return _REAL_OPEN(beside, mode, *args, **kwargs)  # a script that is meant to run in its own folder
         if not str(file).endswith(_TEXTS):
             raise
-        invented("the words of a text that is not here")
-        return io.BytesIO(_text().encode()) if "b" in mode else io.StringIO(_text())
+        invented(WORDS)
+        return io.BytesIO(_text(more()).encode()) if "b" in mode else io.StringIO(_text(more()))
 
 
 @functools.cache
-def _text() -> str:
+def _text(more: int) -> str:
     """Lines of words: enough for batches of a language model, with a vocabulary of its own."""
-    words = [f"{_LETTERS[index % 26 :]}{_LETTERS[: index // 7 % 9]}"[: 2 + index % 7] for index in range(997)]
-    lines = [" ".join(words[(line * 37 + index * 11) % 997] for index in range(12)) for line in range(3000)]
+    letters, count = _LETTERS[more:], 997 - 10 * more
+    words = [f"{letters[index % len(letters) :]}{letters[: index // 7 % 9]}"[: 2 + index % 7] for index in range(count)]
+    lines = [" ".join(words[(line * 37 + index * 11) % count] for index in range(12)) for line in range(3000)]
     return "\n".join(lines) + "\n"
 
 

@@ -93,7 +93,7 @@ class Lab:
         """Build and call."""
         self.tries += 1
         self.observer.tracer.unpacked = None
-        with _apart(self.observer):
+        with apart(self.observer):
             outcome, _ = self.perform(point)
             self._describe(outcome)
         return outcome
@@ -204,25 +204,25 @@ def _restore(state: list[tuple[Any, dict[str, Any], dict[str, dict[str, Any]]]])
 
 
 @contextlib.contextmanager
-def _apart(observer: Observer) -> Iterator[None]:
+def apart(observer: Observer) -> Iterator[None]:
     """What the body leaves in the memory of the run is forgotten afterwards."""
     tracer, facts = observer.tracer, observer.tracer.facts
     seen, by_id, calls = observer.seen, observer.by_id, observer.calls
     built, origins, alive = facts.built, facts.origins, facts.alive
-    raised, under_way, notes = tracer.raised, tracer.under_way, tracer.notes
+    raised, under_way, notes, names = tracer.raised, tracer.under_way, tracer.notes, facts.names
     recovered, followed, leaked = facts.recovered, facts.followed, facts.leaked
     values = {
         file: {number: len(items) for number, items in trace.seen.items()} for file, trace in tracer.files.items()
     }
     observer.seen, observer.by_id, observer.calls = list(seen), dict(by_id), {}
-    facts.built, facts.origins, facts.alive = dict(built), {}, []
+    facts.built, facts.origins, facts.alive, facts.names = dict(built), {}, [], dict(names)
     facts.recovered, facts.followed, facts.leaked = {}, {}, False
     tracer.raised, tracer.under_way, tracer.notes = {}, {}, {}
     try:
         yield
     finally:
         observer.seen, observer.by_id, observer.calls = seen, by_id, calls
-        facts.built, facts.origins, facts.alive = built, origins, alive
+        facts.built, facts.origins, facts.alive, facts.names = built, origins, alive, names
         facts.recovered, facts.followed, facts.leaked = recovered, followed, leaked
         tracer.raised, tracer.under_way, tracer.notes = raised, under_way, notes
         for file, trace in tracer.files.items():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Optional
 
 from metalens.protocol.messages import Finding
@@ -62,6 +63,16 @@ class Watch:
                     self._suspects.append((suspect, tell))
         except Exception as error:  # noqa: BLE001 - tensors may be of the user's own classes; his run must go on
             sys.stderr.write(f"metalens could not look at {name}: {error!r}\n")
+
+    @contextlib.contextmanager
+    def looking_away(self) -> Iterator[None]:
+        """What happens in the body is forgotten."""
+        kept = self._marks, self._suspects
+        self._marks, self._suspects = Marks(), []
+        try:
+            yield
+        finally:
+            self._marks, self._suspects = kept
 
     def findings(self) -> tuple[Finding, ...]:
         """One for each mistake and place, in the order in which they were met."""

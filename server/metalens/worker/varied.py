@@ -1,0 +1,110 @@
+"""Where a model failed on data that is not here, whose sizes were made up: rehearsed again with other sizes.
+
+A mistake that is met with the same two numbers whatever those sizes are has nothing to do with them. So has one whose
+two numbers both follow the pictures' sizes and never agree, not even where these are round.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Optional
+
+import torch
+
+from metalens.protocol.messages import Finding
+from metalens.worker import judge
+from metalens.worker.load.inventions import PICTURE_CHANNELS, VARIED, Supposed, supposing
+from metalens.worker.trace.deadline import deadline
+from metalens.worker.trace.facts import Failure
+from metalens.worker.trace.observe import Observer
+from metalens.worker.trace.trial import apart
+
+_COLOURED, _GREY = 3, 1
+# Wide and square, large first, since what cuts a part out of a picture expects it to be large enough.
+_WORLDS = ((768, 512, 0), (1024, 1024, 2), (640, 480, 1), (512, 512, 0), (224, 224, 3))
+_DISTINCT = 3
+_SHAPE = re.compile(r"\[[\d, ]*\]")
+_PAIR = re.compile(r"(\d+) vs (\d+)")
+
+_Place = tuple[Any, ...]
+
+
+def rests_on_data(failure: Failure, mended: str) -> bool:
+    """Whether a model failed in a run of which nothing is in doubt before but the sizes of data that is not here."""
+    return bool(failure.modules) and failure.grade == "mended" and mended.startswith(VARIED)
+
+
+@dataclass(frozen=True)
+class Variation:
+    """What failed, as something that can be done again: `rehearse` adds to `failures`, which is undone afterwards.
+
+    Each time may take so many `seconds`.
+    """
+
+    rehearse: Callable[[], None]
+    failures: list[Failure]
+    observer: Observer
+    seconds: float
+
+    def stays(self) -> list[Finding]:
+        """What is found whatever the data's sizes are."""
+        told: list[dict[_Place, Finding]] = []
+        colours = False
+        for width, height, more in _WORLDS:
+            supposed = Supposed(width, height, _COLOURED, more)
+            told.append({_place(finding): finding for finding in self._found(supposed)})
+            colours = colours or PICTURE_CHANNELS in supposed.asked
+            told[0] = {place: finding for place, finding in told[0].items() if _may_stay(place, told)}
+            if not told[0] or (len(told) > 1 and all(_is_same(place, told) for place in told[0])):
+                break
+        found = [finding for place, finding in told[0].items() if _is_same(place, told) or _both_follow(place, told)]
+        if found and colours and not self._found(Supposed(*_WORLDS[0][:2], _GREY, 0)):
+            return []  # a model that runs with grey pictures was made for them
+        return found
+
+    def _found(self, supposed: Supposed) -> list[Finding]:
+        facts, before = self.observer.tracer.facts, len(self.failures)
+        kept: list[Any] = []
+        try:
+            with apart(self.observer), supposing(supposed):
+                kept = facts.alive
+                with deadline(self.seconds):
+                    self.rehearse()
+                self.observer.tracer.name_modules()
+                with torch._C.DisableTorchFunction():
+                    return list(judge.findings_of([item for item in self.failures[before:] if item.modules], facts))
+        finally:
+            del self.failures[before:]
+            facts.alive.append(kept)  # what is known by its identity must not come to life as something else
+
+
+def _place(finding: Finding) -> _Place:
+    return finding.location, finding.code
+
+
+def _words(finding: Finding) -> str:
+    return _SHAPE.sub("[]", finding.message)
+
+
+def _pair(finding: Optional[Finding]) -> Optional[tuple[int, int]]:
+    match = _PAIR.search(_words(finding)) if finding is not None else None
+    return (int(match.group(1)), int(match.group(2))) if match else None
+
+
+def _may_stay(place: _Place, told: Sequence[dict[_Place, Finding]]) -> bool:
+    return all(place in each for each in told) and (_is_same(place, told) or _pair(told[0][place]) is not None)
+
+
+def _is_same(place: _Place, told: Sequence[dict[_Place, Finding]]) -> bool:
+    return len({_words(each[place]) for each in told}) == 1
+
+
+def _both_follow(place: _Place, told: Sequence[dict[_Place, Finding]]) -> bool:
+    """Whether both numbers differ with the sizes of pictures."""
+    pairs = [_pair(each.get(place)) for each in told]
+    known = [pair for pair in pairs if pair is not None]
+    if len(known) < len(_WORLDS):
+        return False
+    return all(len({pair[side] for pair in known}) >= _DISTINCT for side in (0, 1))
