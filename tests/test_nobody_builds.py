@@ -38,6 +38,7 @@ RUNNING = {
         "Pairs(N(n_embed=9, d_embed=8, d_hidden=7, n_layers=2, d_out=3, n_cells=2))"
         "(N(premise=torch.ones(5, 2).long(), hypothesis=torch.ones(4, 2).long()))",
         "Conditioned()(torch.zeros(2, 3, 8, 8), torch.zeros(2, 5))",
+        "Captions(8, 7, 9)(torch.zeros(2, 8), torch.ones(2, 5).long(), [6, 4])",
     ),
     "nobody_builds_with_options": (
         "Merge(8, 'join')(torch.zeros(2, 8), torch.zeros(2, 8))",
@@ -90,12 +91,17 @@ def truth():
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def told():
-    """What is found in each of the files."""
+async def engine():
     engine = Engine(Workspace(FIXTURES), Settings(), Interpreter(sys.executable, "tests"), listener=Faults())
     await engine.start()
-    yield {name: (await engine.check(str(FIXTURES / "mistakes" / f"{name}.py"))).findings for name in RAISING}
+    yield engine
     await engine.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def told(engine):
+    """What is found in each of the files."""
+    return {name: (await engine.check(str(FIXTURES / "mistakes" / f"{name}.py"))).findings for name in RAISING}
 
 
 def in_way(path, way, truth):
@@ -109,6 +115,15 @@ def in_way(path, way, truth):
 def test_what_is_correct_runs(name, way, truth, tmp_path):
     copy = shutil.copy(FIXTURES / "correct" / f"{name}.py", tmp_path / "model.py")
     assert in_way(copy, way, truth).error == ""
+
+
+@pytest.mark.asyncio(loop_scope="session")
+@pytest.mark.parametrize("name", ["nobody_builds_with_options", "nobody_builds_with_records"])
+async def test_what_is_correct_is_found_to_run(name, engine):
+    result = await engine.check(str(FIXTURES / "correct" / f"{name}.py"))
+    left = [model.cls.qualname for model in result.models if all(one.status != "traced" for one in model.contexts)]
+    assert result.models
+    assert left == []
 
 
 @pytest.mark.parametrize(("name", "cls", "ways"), MISTAKES)

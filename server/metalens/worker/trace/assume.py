@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 import inspect
+import re
 import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -23,6 +24,7 @@ from metalens.worker.trace.probe import Spec
 Path = tuple[Any, ...]
 
 _DEPTH = 3
+_LENGTHS = re.compile(r"(^|_)(lens|lengths|seqlens)$")
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,8 @@ def first_inputs(module: torch.nn.Module) -> dict[str, Any]:
     except (TypeError, ValueError):
         return found
     for name, part in parameters.items():
+        if name in found and len(found) > 1 and _LENGTHS.search(name):
+            found[name] = [16, 16]
         if part.default is not part.empty and part.kind in (part.POSITIONAL_OR_KEYWORD, part.KEYWORD_ONLY):
             found[name] = part.default
     return found
