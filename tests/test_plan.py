@@ -124,6 +124,20 @@ class TestCommandLines:
         assert (sweep.targets, [t.qualname for t in sweep.wanted]) == ((), ["Net", "Wide"])
         assert all(set(c.names) >= {"Net", "Wide"} for c in sweep.callers)
 
+    def test_a_choice_by_name_is_made_in_each_of_the_command_lines_that_do_something_else(self, tmp_path):
+        files = {
+            "net.py": NET,
+            "wide.py": NET.replace("Net", "Wide"),
+            "train.py": CHOOSING.replace("import Net, Wide", "import Net\nfrom wide import Wide").replace(
+                "args =", "parser.add_argument('--task', default='')\nargs ="
+            ),
+            "run.sh": "python train.py --model net --task fill\npython train.py --model net --task tell\n",
+        }
+        runs, _ = self.callers(tree(tmp_path, files), "wide.py")
+        chosen = [argv for callers in runs for argv, assumed in callers if assumed and "wide" in argv]
+        assert ("--model", "wide", "--task", "fill") in chosen
+        assert ("--model", "wide", "--task", "tell") in chosen
+
     def test_of_the_file_itself(self, tmp_path):
         workspace = tree(tmp_path, {"net.py": NET, "train.py": CHOOSING, "run.sh": "python train.py --model wide"})
         runs, sweeps = self.callers(workspace, "train.py")

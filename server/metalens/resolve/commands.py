@@ -93,7 +93,7 @@ class _Search:
             base = sweep.completed()
             found[base] = CommandLine(base, assumed=bool(base))
         is_assumed = found[base].assumed
-        direct, others = sweep.variants(base)
+        direct, others = sweep.variants(base, () if fitting else chosen[1:])
         for line in direct:
             if line not in chosen:
                 found.setdefault(line, CommandLine(line, assumed=is_assumed or line not in sweep.told))

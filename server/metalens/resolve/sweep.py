@@ -67,18 +67,23 @@ class Sweep:
                 words += option.spelled(value)
         return tuple(words)
 
-    def variants(self, base: tuple[str, ...]) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
+    def variants(
+        self, base: tuple[str, ...], beside: Sequence[tuple[str, ...]] = ()
+    ) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
         """The base with one choice made otherwise: those that lead to what is wanted, and the others.
 
-        Those that choose it by its name are made in the shortest command line as well. Options take turns.
+        Those that choose it by its name are made in the command lines `beside` the base, which do something else with
+        what they choose, and in the shortest one as well. Options take turns.
         """
         ranked: list[list[list[tuple[str, ...]]]] = [[], [], [], []]
         shortest = self.completed()
+        named = {plain(name) for name in self.leading.union(self.names)}
         for option in self.options:
             by_rank: list[list[tuple[str, ...]]] = [[], [], [], []]
             for use in self._values(option):
                 rank = self._rank(option, use)
-                for start in (base, shortest) if rank == 0 else (base,):
+                starts = (base, *(beside if plain(use.value) in named else ()), *((shortest,) if rank == 0 else ()))
+                for start in dict.fromkeys(starts):
                     line = _with(start, option, use.value)
                     if use.value != option.default and line is not None:
                         by_rank[rank].append(line)

@@ -1,8 +1,9 @@
-"""Small packages that call a model for the user: what matters of them when they are not installed."""
+"""Small packages that call a model for the user, or clean a text: what matters of them when they are not installed."""
 
 from __future__ import annotations
 
 import types
+import unicodedata
 from typing import Any, Optional
 
 import torch
@@ -59,10 +60,16 @@ def _memory() -> Any:
     return types.SimpleNamespace(total=1 << 40, available=1 << 40, free=1 << 40, used=0, percent=0.0)
 
 
+def _ascii(text: Any, *args: Any, **kwargs: Any) -> Any:
+    """A text without what is not ASCII: letters lose their accents."""
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+
+
 _KNOWN: dict[str, dict[str, Any]] = {
     "tqdm": {"tqdm": _first, "trange": _count},
     "tqdm.auto": {"tqdm": _first, "trange": _count},
     "tqdm.notebook": {"tqdm": _first, "trange": _count},
+    "unidecode": {"unidecode": _ascii},
     "psutil": {"virtual_memory": _memory},
     "torchsummary": {"summary": _summary_without_batch},
     "torchsummary.torchsummary": {"summary": _summary_without_batch},

@@ -217,7 +217,7 @@ _TRANSFORMS: dict[str, Any] = {
 }
 _FEATURES = {"melspectrogram": _melspectrogram, "mfcc": _mfcc}
 _LEVELS = dict.fromkeys("power_to_db amplitude_to_db db_to_power db_to_amplitude".split(), _plain)
-_UTIL = {"normalize": _plain, "fix_length": _fix_length}
+_UTIL = {"normalize": _plain, "fix_length": _fix_length, "pad_center": _fix_length, "tiny": lambda x: 1.2e-38}
 _MODULES: dict[str, dict[str, Any]] = {
     **READERS,
     "librosa": {**READERS["librosa"], **_LEVELS, "stft": _stft, "resample": _resample},

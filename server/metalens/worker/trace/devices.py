@@ -12,6 +12,7 @@ import torch
 STAND_IN = True
 _COUNT, _MEMORY = 8, 1 << 36
 _SILENT = "set_device synchronize empty_cache manual_seed manual_seed_all reset_peak_memory_stats init ipc_collect"
+_KINDS = "Float Double Half BFloat16 Byte Char Short Int Long Bool"
 _NUMBERS = "memory_allocated max_memory_allocated memory_reserved max_memory_reserved current_device"
 
 
@@ -55,6 +56,8 @@ def patches() -> list[tuple[Any, str, Any]]:
     properties = types.SimpleNamespace(name="an accelerator", total_memory=_MEMORY, major=9, minor=0)
     cuda: dict[str, Any] = {name: always(None) for name in _SILENT.split()}
     cuda.update({name: always(0) for name in _NUMBERS.split()})
+    # Old code makes its tensors with these, and asks whether there is a device before it does.
+    cuda.update({f"{kind}Tensor": getattr(torch, f"{kind}Tensor") for kind in _KINDS.split()})
     cuda.update(
         is_available=available,
         device_count=count,

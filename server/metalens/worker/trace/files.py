@@ -7,6 +7,7 @@ import functools
 import glob
 import io
 import os
+import re
 import sys
 from typing import Any
 
@@ -17,6 +18,7 @@ from metalens.worker.trace.listed import made
 _REAL_OPEN, _REAL_GLOB, _REAL_LISTDIR = builtins.open, glob.glob, os.listdir
 _WRITING = frozenset("wax+")
 _TEXTS = (".txt", ".tokens", ".text", ".words", ".raw")
+_WORD = re.compile(r"[^\W\d_]+")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -45,8 +47,26 @@ def _open(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
             return _REAL_OPEN(beside, mode, *args, **kwargs)  # a script that is meant to run in its own folder
         if not str(file).endswith(_TEXTS):
             raise
+        like = _like(beside or str(file))
+        if like:
+            invented("a list that is not here is taken to be like the one beside it")
+            return _REAL_OPEN(like, mode, *args, **kwargs)
         invented(WORDS)
         return io.BytesIO(_text(more()).encode()) if "b" in mode else io.StringIO(_text(more()))
+
+
+def _like(file: str) -> str:
+    """The text beside a missing one whose name has most in common with its name: lists of one data set look alike."""
+    folder, name = os.path.split(file)
+    end = os.path.splitext(name)[1]
+    try:
+        names = [other for other in sorted(_REAL_LISTDIR(folder or ".")) if other.endswith(end)]
+    except OSError:
+        return ""
+    wanted = set(_WORD.findall(name.removesuffix(end)))
+    shared = {other: len(wanted.intersection(_WORD.findall(other.removesuffix(end)))) for other in names}
+    best = max(names, key=lambda other: shared[other], default="")
+    return os.path.join(folder, best) if best and 2 * shared[best] > len(wanted) else ""
 
 
 @functools.cache

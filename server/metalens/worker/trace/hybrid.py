@@ -172,7 +172,7 @@ def _zero_number(value: Any) -> Any:
 
 def _sequence(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """arange, linspace and their like: real unless they are huge."""
-    kwargs = {**kwargs, "device": "meta"}
+    kwargs = {**{key: value for key, value in kwargs.items() if key != "out"}, "device": "meta"}
     args = tuple(_number(mode, part) for part in args)
     shape = func(*args, **kwargs)
     if shape.numel() > _REAL_INDEX:
