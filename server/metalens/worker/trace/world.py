@@ -15,7 +15,7 @@ from torch.nn import Module
 
 from metalens.worker.load import backbones
 from metalens.worker.load.unknown import Unknown, UnknownError, contains_unknown
-from metalens.worker.trace import command_line, devices, files, older, processes
+from metalens.worker.trace import command_line, devices, downloads, files, older, processes
 from metalens.worker.trace.folders import patches as folder_patches
 from metalens.worker.trace.operands import to_meta
 from metalens.worker.trace.parallel import patches as parallel_patches
@@ -40,6 +40,7 @@ def world() -> Iterator[None]:
         *_array_patches(),
         *older.patches(),
         *files.patches(),
+        *downloads.patches(),
         *processes.patches(),
         *devices.patches(),
     ]
