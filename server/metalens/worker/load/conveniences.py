@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import collections.abc
+import math
 import types
 import unicodedata
+from collections.abc import Iterator
 from typing import Any, Optional
 
 import torch
@@ -13,12 +16,44 @@ from metalens.worker.load.unknown import Unknown
 STAND_IN = True
 
 
-def _first(items: Any = None, *args: Any, **kwargs: Any) -> Any:
-    return items
+class Bar:
+    """Progress that nobody watches: the items as they are; what shows something does nothing."""
+
+    def __init__(self, iterable: Any = None, *args: Any, **options: Any) -> None:
+        self.iterable = iterable
+        self.total = options.get("total")
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.iterable)
+
+    def __len__(self) -> int:
+        return len(self.iterable) if self.iterable is not None else int(self.total or 0)
+
+    def __bool__(self) -> bool:
+        return True
+
+    def __enter__(self) -> Any:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _nothing
+
+    @classmethod
+    def write(cls, *args: Any, **options: Any) -> None:
+        """Something to print."""
 
 
-def _count(*args: Any, **kwargs: Any) -> range:
-    return range(*args)
+def _nothing(*args: Any, **options: Any) -> None:
+    return None
+
+
+def _count(*args: Any, **options: Any) -> Bar:
+    return Bar(range(*args))
 
 
 def _sizes(input_size: Any) -> list[tuple[int, ...]]:
@@ -65,10 +100,17 @@ def _ascii(text: Any, *args: Any, **kwargs: Any) -> Any:
     return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
 
 
+# Modules that torch once had.
+GONE = ("torch._six",)
+
 _KNOWN: dict[str, dict[str, Any]] = {
-    "tqdm": {"tqdm": _first, "trange": _count},
-    "tqdm.auto": {"tqdm": _first, "trange": _count},
-    "tqdm.notebook": {"tqdm": _first, "trange": _count},
+    "torch._six": {
+        "container_abcs": collections.abc,
+        **{"string_classes": (str, bytes), "int_classes": int, "inf": math.inf, "nan": math.nan},
+    },
+    "tqdm": {"tqdm": Bar, "trange": _count},
+    "tqdm.auto": {"tqdm": Bar, "trange": _count},
+    "tqdm.notebook": {"tqdm": Bar, "trange": _count},
     "unidecode": {"unidecode": _ascii},
     "psutil": {"virtual_memory": _memory},
     "torchsummary": {"summary": _summary_without_batch},

@@ -153,7 +153,7 @@ class MissingFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     ) -> Optional[importlib.machinery.ModuleSpec]:
         """A stand-in's spec, or None to let the import fail."""
         top = name.split(".", maxsplit=1)[0]
-        if top in self.missing:
+        if top in self.missing or name in conveniences.GONE:
             return importlib.machinery.ModuleSpec(name, self, is_package=True)
         if "." in name or top in _NEVER or not self._asked_by_workspace():
             return None

@@ -1,9 +1,17 @@
-"""What older versions of torch allowed and scripts still rely on: mended, and told, so that nothing is proved by it."""
+"""What older versions of torch, numpy and Python had and scripts still rely on.
+
+Names that were removed mean what they meant; behaviour that has changed is mended, and told, so that nothing is proved
+by it.
+"""
 
 from __future__ import annotations
 
+import collections
+import collections.abc
 import functools
-from collections.abc import Callable
+import sys
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -12,10 +20,31 @@ from metalens.worker.load.inventions import invented
 
 _RETURN_COMPLEX = 9  # where `return_complex` stands among stft's arguments, the input first
 
+_RENAMED = {
+    **{"float_": "float64", "complex_": "complex128", "unicode_": "str_"},
+    **dict.fromkeys(("Inf", "Infinity", "PINF", "infty"), "inf"),
+    "NaN": "nan",
+    **{"product": "prod", "cumproduct": "cumprod", "alltrue": "all", "sometrue": "any"},
+}
+
 
 def patches() -> list[tuple[Any, str, Any]]:
-    """Stand-ins for functions that have become stricter: owner, name, value."""
-    return [(torch, "stft", _stft(torch.stft)), (torch.Tensor, "stft", _stft(torch.Tensor.stft))]
+    """Names that are gone, and functions that have become stricter: owner, name, value."""
+    changed = [(torch, "stft", _stft(torch.stft)), (torch.Tensor, "stft", _stft(torch.Tensor.stft))]
+    return [*changed, *(patch for patch in _gone() if patch[1] not in vars(patch[0]))]
+
+
+def _gone() -> Iterator[tuple[Any, str, Any]]:
+    for name in collections.abc.__all__:
+        yield collections, name, getattr(collections.abc, name)
+    yield time, "clock", time.perf_counter
+    numpy = sys.modules.get("numpy")
+    if numpy is None:
+        return
+    for kind in (bool, int, float, complex, object, str):
+        yield numpy, kind.__name__, kind
+    for name, new in _RENAMED.items():
+        yield numpy, name, getattr(numpy, new)
 
 
 def _stft(real: Callable[..., Any]) -> Callable[..., Any]:
