@@ -38,6 +38,7 @@ def rounds(tracer: Tolerant, items: Any, most: int, structure: Any, frame: Frame
     except StopIteration:
         return
     except UnknownError:
+        tracer.cut = True  # nobody knows how many rounds there are
         yield unknowns(structure)
         return
     if more and most == 1 and isinstance(items, range) and tracer.called == called:

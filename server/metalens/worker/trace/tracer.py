@@ -265,6 +265,7 @@ class Tracer:
                     return rounds(self, items, 1 if training else _FACTORY_ROUNDS, structure, sys._getframe(1))
             except UnknownError:
                 pass
+            self.cut = True  # nobody knows how many rounds there are
             return iter((unknowns(structure),))
 
         counts: dict[tuple[int, int], int] = {}
