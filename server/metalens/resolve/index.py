@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
 from weakref import WeakKeyDictionary
 
 from metalens.resolve.outline import Outline, outline
@@ -71,10 +72,26 @@ class View:
         A script finds its neighbours first. Inside a package that is left for last: there, a neighbour is meant
         only if nothing else has the name.
         """
-        own = os.path.dirname(file)
-        if own not in self._folders:
-            self._folders[own] = self._search_folders(own)
-        return self._folders[own]
+        if file not in self._folders:
+            own = os.path.dirname(file)
+            if own not in self._folders:
+                self._folders[own] = self._search_folders(own)
+            self._folders[file] = tuple(dict.fromkeys([*self._folders[own], *self._added(file, own)]))
+        return self._folders[file]
+
+    def _added(self, file: str, own: str) -> Iterator[str]:
+        """What the file, or a neighbour that it imports, may add to the import path: told from the text alone."""
+        outline = self.outline(file)
+        if outline is None:
+            return
+        names = [item.module for item in outline.modules if not item.level and "." not in item.module]
+        beside = [path for name in names if self.stamp(path := os.path.join(own, f"{name}.py")) is not None]
+        words = [word for told in (outline, *map(self.outline, beside)) if told is not None for word in told.paths]
+        for anchor in dict.fromkeys([own, os.path.dirname(own), self.root]):
+            for word in words:
+                folder = os.path.normpath(os.path.join(anchor, word))
+                if is_below(folder, self.root) and os.path.isdir(folder) and not is_package(folder):
+                    yield folder
 
     def _search_folders(self, own: str) -> tuple[str, ...]:
         folders = [own]

@@ -20,7 +20,9 @@ _SILENT = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _MODULE_STRING = re.compile(r"""["']([^\W\d]\w*(?:\.\w+)*)\.?(?=["'{])""")
-_DYNAMIC = re.compile(r"\b(?:import_module|__import__)\b")
+_DYNAMIC = re.compile(r"\b(?:import_module|__import__)\b|(?<![\w.])eval\(")
+_PATH_LINE = re.compile(r"^.*path.*$", re.MULTILINE | re.IGNORECASE)
+_PATH_PART = re.compile(r"""["']([\w.][\w./-]*)["']""")
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Outline:
     names that it refers to; a name in quotes is a module that is imported by its name. `aliases` are plain
     assignments. `modules` are all imports at any depth. `mentions` maps each part of a reference, and the original name
     and module of what it starts with, to the definitions and their references. `calls` says whether the top-level code
-    calls anything, or may do so once it parses.
+    calls anything, or may do so once it parses. `paths` are relative folders that it may put on the import path.
     """
 
     imports: Mapping[str, Import]
@@ -74,6 +76,7 @@ class Outline:
     main_guard: bool
     calls: bool
     broken: bool
+    paths: tuple[str, ...]
 
     @property
     def class_names(self) -> frozenset[str]:
@@ -143,6 +146,7 @@ class _Reader:
             main_guard=self.main_guard,
             calls=self.calls or self.source.broken,
             broken=self.source.broken,
+            paths=_paths(self.source.text),
         )
 
     def _top_level_text(self) -> str:
@@ -280,3 +284,11 @@ def is_main_guard(node: ast.stmt) -> bool:
     return isinstance(node, ast.If) and any(
         isinstance(item, ast.Name) and item.id == "__name__" for item in ast.walk(node.test)
     )
+
+
+def _paths(text: str) -> tuple[str, ...]:
+    """The texts in the lines that speak of paths, each and joined, if the import path is changed at all."""
+    if "sys.path" not in text:
+        return ()
+    lines = [_PATH_PART.findall(line) for line in _PATH_LINE.findall(text)]
+    return tuple(dict.fromkeys(path for parts in lines for path in ("/".join(parts), *parts) if path))

@@ -14,7 +14,9 @@ _HOT = (
     *("hydra", "fire", "tyro", "typer", "click", "absl"),
 )
 
+_BY_TEXT = frozenset({"eval", "exec", "globals", "locals", "vars"})
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_NAMED = (*_SCOPES, ast.Import, ast.ImportFrom)
 
 
 def slice_script(tree: ast.Module, local: frozenset[str] = frozenset()) -> None:
@@ -24,7 +26,8 @@ def slice_script(tree: ast.Module, local: frozenset[str] = frozenset()) -> None:
     """
     statements = tree.body
     below = [list(nodes(statement)) for statement in statements]
-    reads = [_names_read(parts) for parts in below]
+    named = set().union(*(bound_names(statement) for statement in statements if isinstance(statement, _NAMED)))
+    reads = [_names_read(parts) | (named if _reads_by_text(parts) else set()) for parts in below]
     binds = [bound_names(statement) | _mutated(statement, parts) for statement, parts in zip(statements, below)]
     hot = _hot_names(statements, below, reads, binds, local)
     needed = [_is_seed(*one, hot) for one in zip(statements, below, reads)]
@@ -44,6 +47,12 @@ def _names_read(parts: list[ast.AST]) -> set[str]:
     return names | {
         node.target.id for node in parts if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name)
     }
+
+
+def _reads_by_text(parts: list[ast.AST]) -> bool:
+    """Whether a statement reaches what the file imports and defines by texts: `eval("models." + name)`."""
+    called = (node.func for node in parts if isinstance(node, ast.Call))
+    return any(isinstance(function, ast.Name) and function.id in _BY_TEXT for function in called)
 
 
 def _mutated(statement: ast.stmt, parts: list[ast.AST]) -> set[str]:
