@@ -31,6 +31,7 @@ from metalens.worker.load import (
     scenes,
     settings,
     sounds,
+    vec_envs,
     vision,
     yamls,
 )
@@ -118,6 +119,7 @@ _SOURCES = (
     vision.module,
     backbones.module,
     gym.module,
+    vec_envs.module,
     data_files.module,
     distributed.module,
     lightning.module,

@@ -5,6 +5,7 @@ Environments are known by their ids; of others everything is Unknown.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Optional
 
 from metalens.worker.load import environments, gym_wrappers, spaces
@@ -119,6 +120,10 @@ def _flat(space: Any) -> int:
     return spaces.flat_size(space)
 
 
+def _file(wrapper: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", wrapper).lower()
+
+
 def _modules() -> dict[str, dict[str, Any]]:
     kinds: tuple[type, ...] = (Env, Wrapper, ObservationWrapper, ActionWrapper, RewardWrapper)
     base: dict[str, Any] = {kind.__name__: kind for kind in kinds}
@@ -131,9 +136,9 @@ def _modules() -> dict[str, dict[str, Any]]:
     for name in ("gym", "gymnasium"):
         found.update({name: top, f"{name}.spaces": space_names, f"{name}.wrappers": wrappers, f"{name}.vector": vector})
         found[f"{name}.core"] = base
+        found.update({f"{name}.wrappers.{_file(wrapper)}": wrappers for wrapper in wrappers})
         found[f"{name}.envs.registration"] = {"register": register}
         found.update({f"{name}.spaces.{part}": space_names for part in ("box", "discrete", "dict", "utils")})
-    found["stable_baselines3.common.atari_wrappers"] = wrappers
     found["envpool"] = {"make": pool, "make_gym": pool, "make_gymnasium": pool}
     found["procgen"] = {"ProcgenEnv": procgen}
     return found
@@ -144,7 +149,7 @@ _found: dict[str, dict[str, Any]] = {}
 
 def module(name: str) -> Optional[dict[str, Any]]:
     """What the stand-in of this module holds, beyond Unknowns; None for a module without environments."""
-    if name.partition(".")[0] not in ("gym", "gymnasium", "stable_baselines3", "envpool", "procgen"):
+    if name.partition(".")[0] not in ("gym", "gymnasium", "envpool", "procgen"):
         return None
     if not _found:
         _found.update(_modules())

@@ -27,6 +27,7 @@ from metalens.worker.trace.rounds import rounds
 _SEEN_PER_EXPRESSION, _PARTS, _READ = 6, 16, 8
 _KEEPING = frozenset(("append", "appendleft", "insert", "add"))  # a container that lacks an item has a wrong length
 _FACTORY_ROUNDS, _WHILE_ROUNDS, _ENDLESS_ROUNDS = 100, 1000, 2
+_WALKED = 6
 
 
 @dataclass
@@ -156,7 +157,8 @@ class Tracer:
                 name = "a value" if isinstance(function, Unknown) else getattr(function, "__name__", "call")
                 if self.strict and not isinstance(function, Unknown) and not marked(function):
                     raise UnknownError(f"an argument of {name} is not known")
-                if not self._takes_unknown(function):
+                # An unknown value has every attribute, so what walks down it would never end.
+                if not self._takes_unknown(function) or at.count((trace, number)) > _WALKED:
                     return Unknown(name)
             at.append((trace, number))
             try:
