@@ -33,9 +33,10 @@ def test_a_sound_has_a_made_up_length_and_no_known_rate(told):
 def test_what_is_read_with_a_duration_is_known(told):
     data, rate = sounds.module("librosa")["load"]("a.wav", sr=16000, duration=2.0)
     assert (data.shape, data.dtype, rate) == ((32000,), numpy.float32, 16000)
+    assert not told
     wave, _ = sounds.module("torchaudio")["load"]("a.wav", num_frames=100)
     assert wave.shape == (1, 100)
-    assert not told
+    assert told == [inventions.SOUND_CHANNELS]
 
 
 @pytest.mark.parametrize(

@@ -15,18 +15,19 @@ import torch
 
 from metalens.protocol.messages import Finding
 from metalens.worker import judge
-from metalens.worker.load.inventions import PICTURE_CHANNELS, VARIED, Supposed, supposing
+from metalens.worker.load.inventions import PICTURE_CHANNELS, SOUND_CHANNELS, VARIED, Supposed, supposing
 from metalens.worker.trace.deadline import deadline
 from metalens.worker.trace.facts import Failure
 from metalens.worker.trace.observe import Observer
 from metalens.worker.trace.trial import apart
 
-_COLOURED, _GREY = 3, 1
 # Wide and square, large first, since what cuts a part out of a picture expects it to be large enough.
 _WORLDS = ((768, 512, 0), (1024, 1024, 2), (640, 480, 1), (512, 512, 0), (224, 224, 3))
 _DISTINCT = 3
 _NOTE = "The data is not here: its sizes are one example, and it fails with others as well."
 _SHAPE = re.compile(r"\[[\d, ]*\]")
+# The numbers of channels that pictures and sounds may have.
+_CHANNELS = re.compile(r"(?<!dim )\b[1234]\b")
 _PAIR = re.compile(r"(\d+) vs (\d+)")
 
 _Place = tuple[Any, ...]
@@ -52,21 +53,24 @@ class Variation:
     def stays(self) -> list[Finding]:
         """What is found whatever the data's sizes are."""
         told: list[dict[_Place, Finding]] = []
-        colours = False
+        channels = False
         for width, height, more in _WORLDS:
-            supposed = Supposed(width, height, _COLOURED, more)
-            told.append({_place(finding): finding for finding in self._found(supposed)})
-            colours = colours or PICTURE_CHANNELS in supposed.asked
+            supposed = Supposed(width, height, more)
+            told.append({_place(finding): finding for finding in self._found(supposed)[0]})
+            channels = channels or not supposed.asked.isdisjoint((PICTURE_CHANNELS, SOUND_CHANNELS))
             told[0] = {place: finding for place, finding in told[0].items() if _may_stay(place, told)}
             if not told[0] or (len(told) > 1 and all(_is_same(place, told) for place in told[0])):
                 break
         found = [finding for place, finding in told[0].items() if _is_same(place, told) or _both_follow(place, told)]
-        if found and colours and not self._found(Supposed(*_WORLDS[0][:2], _GREY, 0)):
-            return []  # a model that runs with grey pictures was made for them
+        if found and channels:
+            # A model that runs with grey pictures, or with stereo, was made for them.
+            rare, ran = self._found(Supposed(*_WORLDS[0], rare=True))
+            found = [item for item in found if rare or not (item.model in ran or _CHANNELS.search(_words(item)))]
         return [replace(finding, notes=(*finding.notes, _NOTE)) for finding in found]
 
-    def _found(self, supposed: Supposed) -> list[Finding]:
-        facts, before = self.observer.tracer.facts, len(self.failures)
+    def _found(self, supposed: Supposed) -> tuple[list[Finding], set[str]]:
+        """What is found with such data, and the classes that ran to their end."""
+        facts, before, seen = self.observer.tracer.facts, len(self.failures), len(self.observer.seen)
         kept: list[Any] = []
         try:
             with apart(self.observer), supposing(supposed):
@@ -74,8 +78,10 @@ class Variation:
                 with deadline(self.seconds):
                     self.rehearse()
                 self.observer.tracer.name_modules()
+                ran = {type(item.built.module).__qualname__ for item in self.observer.seen[seen:] if item.returned}
                 with torch._C.DisableTorchFunction():
-                    return list(judge.findings_of([item for item in self.failures[before:] if item.modules], facts))
+                    found = judge.findings_of([item for item in self.failures[before:] if item.modules], facts)
+                return list(found), ran
         finally:
             del self.failures[before:]
             facts.alive.append(kept)  # what is known by its identity must not come to life as something else

@@ -10,21 +10,25 @@ PICTURE_SIZES = "the sizes of images that are not here"
 PICTURE_CHANNELS = "the channels of images that are not here"
 ANNOTATIONS = "the annotations of images that are not here"
 WORDS = "the words of a text that is not here"
-VARIED = (PICTURE_SIZES, PICTURE_CHANNELS, ANNOTATIONS, WORDS)
-"""What may be supposed to be otherwise than it is made up."""
+SOUND_LENGTHS = "the lengths of sounds that are not here"
+SOUND_CHANNELS = "the channels of sounds that are not here"
+OLDER_STFT = "the pairs of numbers of an stft of older torch"
+VARIED = (PICTURE_SIZES, PICTURE_CHANNELS, ANNOTATIONS, WORDS, SOUND_LENGTHS, SOUND_CHANNELS, OLDER_STFT)
+"""What may be supposed to be otherwise than it is made up; of the last the shape is known."""
 
 
 @dataclass(frozen=True)
 class Supposed:
-    """What all pictures that are not here are taken to be, and which of what is made up somebody `asked` for.
+    """What data that is not here is taken to be, and which of what is made up somebody `asked` for.
 
-    `more` is by how much what can be counted (objects in a picture, letters and words) differs from what is usual.
+    Pictures have this size. `more` is by how much what can be counted (objects in a picture, letters and words, samples
+    of a sound) differs from what is usual. `rare` gives pictures one channel and sounds two.
     """
 
     width: int
     height: int
-    channels: int
     more: int
+    rare: bool = False
     asked: set[str] = field(default_factory=set)
 
 
@@ -53,7 +57,12 @@ def picture_extent(width: int, height: int) -> tuple[int, int]:
 
 def picture_channels() -> int:
     """How many channels a picture has that is not here."""
-    return _supposed[-1].channels if _supposed else 3
+    return 1 if _supposed and _supposed[-1].rare else 3
+
+
+def sound_channels() -> int:
+    """How many channels a sound has that is not here."""
+    return 2 if _supposed and _supposed[-1].rare else 1
 
 
 def more() -> int:

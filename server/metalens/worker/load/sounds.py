@@ -7,11 +7,11 @@ from typing import Any, Optional
 import torch
 
 from metalens.worker.load import arrays
-from metalens.worker.load.inventions import invented
+from metalens.worker.load.inventions import SOUND_CHANNELS, SOUND_LENGTHS, invented, more, sound_channels
 from metalens.worker.load.unknown import Unknown, UnknownError
 
 STAND_IN = True
-_SECONDS, _RATE = 4, 22050
+_SECONDS, _RATE, _MORE = 4, 22050, 7919
 
 # name: samples (None: they differ), rate, what follows in an item
 _DATASETS: dict[str, tuple[Optional[int], int, tuple[Any, ...]]] = {
@@ -26,13 +26,19 @@ _DATASETS: dict[str, tuple[Optional[int], int, tuple[Any, ...]]] = {
 
 
 def _samples(rate: Any) -> int:
-    invented("the lengths of sounds that are not here")
-    return _SECONDS * (rate if isinstance(rate, int) else _RATE)
+    invented(SOUND_LENGTHS)
+    return _SECONDS * (rate if isinstance(rate, int) else _RATE) + more() * _MORE
+
+
+def _channels() -> int:
+    invented(SOUND_CHANNELS)
+    return sound_channels()
 
 
 def _wavfile_read(*args: Any, **kwargs: Any) -> Any:
     numpy = arrays.numpy()
-    return Unknown("the rate of a sound"), numpy.zeros(_samples(None), numpy.int16)
+    count, channels = _samples(None), _channels()
+    return Unknown("the rate of a sound"), numpy.zeros((count, channels) if channels > 1 else count, numpy.int16)
 
 
 def _soundfile_read(
@@ -41,7 +47,8 @@ def _soundfile_read(
     if isinstance(frames, Unknown) or isinstance(stop, Unknown) or isinstance(start, Unknown):
         raise UnknownError("the part of a sound that is read is not known")
     count = frames if frames > 0 else stop - start if stop else _samples(None)
-    shape = (count, 1) if kw.get("always_2d") is True else (count,)
+    channels = _channels()
+    shape = (count, channels) if kw.get("always_2d") is True or channels > 1 else (count,)
     return arrays.numpy().zeros(shape, dtype), Unknown("the rate of a sound")
 
 
@@ -55,7 +62,9 @@ def _librosa_load(
 
 def _torchaudio_load(uri: Any = None, frame_offset: Any = 0, num_frames: Any = -1, *args: Any, **kwargs: Any) -> Any:
     known = isinstance(num_frames, int) and num_frames > 0
-    return torch.empty((1, num_frames if known else _samples(None)), device="meta"), Unknown("the rate of a sound")
+    return torch.empty((_channels(), num_frames if known else _samples(None)), device="meta"), Unknown(
+        "the rate of a sound"
+    )
 
 
 # ---------------------------------------------------------------- arrays

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from metalens.worker.load.inventions import invented
+from metalens.worker.load.inventions import OLDER_STFT, invented
 
 _RETURN_COMPLEX = 9  # where `return_complex` stands among stft's arguments, the input first
 
@@ -56,7 +56,7 @@ def _stft(real: Callable[..., Any]) -> Callable[..., Any]:
         value = args[0] if args else kwargs.get("input")
         if told or not isinstance(value, torch.Tensor) or value.is_complex():
             return real(*args, **kwargs)
-        invented("the pairs of numbers of an stft of older torch")
+        invented(OLDER_STFT)
         return torch.view_as_real(real(*args, **{**kwargs, "return_complex": True}))
 
     return stft
