@@ -157,7 +157,10 @@ def perform(run: Run) -> Report:
         if run.thorough:
             seek_all(run, stage, observer, mode, began)
     tracer.name_modules()
-    findings = (*judge.findings_of(failures, tracer.facts), *watch.findings(), *wrong)
+    told = judge.findings_of(failures, tracer.facts)
+    known = {(finding.location, finding.code) for finding in told}
+    more = [finding for finding in wrong if (finding.location, finding.code) not in known]
+    findings = (*told, *watch.findings(), *more)
     return Report(
         id=run.id,
         contexts=collect.contexts(observer, (*run.targets, *run.wanted), alone, probed),
