@@ -161,8 +161,9 @@ class Search:
         for outcome in failed:
             groups.setdefault(tuple(_ranks(outcome.point)), []).append(outcome)
         for group in groups.values():
-            point = group[0].point
+            point, kept = group[0].point, set[str]()
             for path, value in leaves(point):
+                reached = len(group)
                 for other in alternatives(path, value, point)[:3] if is_size(value) else ():
                     tried = self._attempt(chosen(point, {path: other}))
                     if tried is None:
@@ -171,7 +172,10 @@ class Search:
                         return [tried.point]
                     if _same(tried, place):
                         group.append(tried)
-            if not _regular(group):
+                if is_size(value) and len(group) == reached and path[0] == "argument":
+                    return None  # a number that cannot be another one may be what disagrees
+                kept |= {path[0]} if len(group) > reached and path[-1] != 0 else set()
+            if "input" not in kept or not _regular(group):
                 return None
         return []
 
