@@ -26,3 +26,11 @@ def test_a_missing_text_is_like_one_that_has_most_of_its_name(tmp_path, monkeypa
         first = stream.readline()
     assert (first == f"{read}|1\n") == bool(read)
     assert told
+
+
+def test_a_file_that_is_searched_by_its_name_is_where_it_is(tmp_path):
+    (tmp_path / "models" / "small").mkdir(parents=True)
+    (tmp_path / "models" / "small" / "net.yaml").write_text("")
+    found = [files._glob(str(tmp_path / folder / "**" / "net.yaml"), recursive=True) for folder in ("data", "models")]
+    assert found == [[], [str(tmp_path / "models" / "small" / "net.yaml")]]
+    assert files._glob(str(tmp_path / "data" / "**" / "*.png"), recursive=True)

@@ -83,6 +83,8 @@ def _glob(pattern: Any, *args: Any, **kwargs: Any) -> list[str]:
     found: list[str] = _REAL_GLOB(pattern, *args, **kwargs)
     if found or not isinstance(pattern, str) or "*" not in pattern:
         return found
+    if "**" in pattern and "*" not in os.path.basename(pattern):
+        return found  # where one file is, of which the name is known
     plain = pattern.replace("**/", "")
     if plain.endswith(".*") and plain.count("*") == 1:
         return made([f"{plain[:-1]}jpg"])  # one file, whose format is left open
