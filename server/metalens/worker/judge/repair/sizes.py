@@ -16,7 +16,8 @@ from metalens.worker.judge.source import Function, Source, source_of
 
 _DEPTH = 3
 _PLACES = 3
-_EXPRESSIONS = 5
+# Names with the wanted size; arithmetic that goes on from what is written; other arithmetic, which fits by chance.
+_NAMES, _OWN, _OTHERS = 3, 3, 1
 
 
 def change_argument(case: Case, module: Any, argument: str, old: int, new: int, depth: int = 0) -> Iterator[Fix]:
@@ -192,7 +193,10 @@ def _in_own_names(case: Case, source: Source, node: ast.expr, holder: Any, new: 
         return
     written = source.text_of(node)
     names = names_before(built, scope, node.lineno)
-    yield from [text for text in expressions_for(new, names, written) if text != written][:_EXPRESSIONS]
+    texts = [text for text in expressions_for(new, names, written) if text != written]
+    yield from [text for text in texts if is_plain(text)][:_NAMES]
+    own = [text for text in texts if not is_plain(text) and written in text]
+    yield from own[:_OWN] or [text for text in texts if not is_plain(text) and "**" not in text][:_OTHERS]
 
 
 def _self_assignment(source: Source, node: ast.Attribute) -> Optional[ast.expr]:
