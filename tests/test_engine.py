@@ -210,13 +210,14 @@ async def test_what_other_callers_told_stays_while_one_types():
 
 
 async def test_files_that_rest_on_an_edited_file_are_analysed_again():
+    elsewhere = replace(built(), file=OTHER)
     async with desk() as d:
         d.type(NET.text, 1, OTHER)
-        (await d.worker.nth(1)).reply(report(files=[OTHER, FILE]))
+        (await d.worker.nth(1)).reply(report(elsewhere, files=[OTHER, FILE]))
         await d.listener.until(lambda results: len(results) == 1)
         d.type(NET.text, 1)
-        (await d.worker.nth(2)).reply(report(files=[FILE, OTHER]))
-        (await d.worker.nth(3)).reply(report(files=[OTHER, FILE]))
+        (await d.worker.nth(2)).reply(report(built(), files=[FILE, OTHER]))
+        (await d.worker.nth(3)).reply(report(elsewhere, files=[OTHER, FILE]))
         await d.listener.until(lambda results: len(results) == 3)
         assert [r.file for r in d.listener.results] == [OTHER, FILE, OTHER]
         await asyncio.wait_for(d.engine._jobs[OTHER].task, 5)
@@ -226,10 +227,10 @@ async def test_files_that_rest_on_an_edited_file_are_analysed_again():
 async def test_a_caller_that_is_opened_is_evidence_for_what_it_calls():
     async with desk() as d:
         d.type(NET.text, 1)
-        (await d.worker.nth(1)).reply(report())
+        (await d.worker.nth(1)).reply(report(built()))
         await d.listener.until(lambda results: len(results) == 1)
         d.type(NET.text, 1, OTHER)
-        (await d.worker.nth(2)).reply(report(files=[OTHER, FILE]))
+        (await d.worker.nth(2)).reply(report(replace(built(), file=OTHER), files=[OTHER, FILE]))
         (await d.worker.nth(3)).reply(report(built()))
         await d.listener.until(lambda results: len(results) == 3)
         assert [r.file for r in d.listener.results] == [FILE, OTHER, FILE]
@@ -238,7 +239,7 @@ async def test_a_caller_that_is_opened_is_evidence_for_what_it_calls():
 async def test_a_file_that_changed_on_the_disk_wakes_those_that_rest_on_it():
     async with desk() as d:
         d.type(NET.text, 1)
-        (await d.worker.nth(1)).reply(report(files=[FILE, TRAIN]))
+        (await d.worker.nth(1)).reply(report(built(), files=[FILE, TRAIN]))
         await d.listener.until(lambda results: len(results) == 1)
         d.engine.changed_on_disk([OTHER])
         d.engine.changed_on_disk([TRAIN])
@@ -318,9 +319,10 @@ async def test_enough_fixes_are_enough():
 
 
 async def test_a_mistake_is_shown_before_its_fixes_are_tried():
+    failed = built(status="instantiated", inputs=Evidence("x [2, 10]", "call site"))
     async with desk() as d:
         d.type(NET.text, 1)
-        (await d.worker.nth(1)).reply(report(built(status="instantiated"), findings=[finding(fixes=[fix("3, 4")])]))
+        (await d.worker.nth(1)).reply(report(failed, findings=[finding(fixes=[fix("3, 4")])]))
         first = await d.listener.until(lambda results: len(results) == 1)
         assert [f.fixes for f in first.findings] == [()]
         tried = await d.worker.nth(2)

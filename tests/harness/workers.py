@@ -41,6 +41,8 @@ class FakeWorker:
         return Ready("2.13.0", "fork", 0.5)
 
     async def run(self, run: Run) -> Report | Crash:
+        if run.thorough:
+            return Report(run.id, (), (), (), ())  # what nobody builds stays so
         if self.respond is not None:
             self.asked.append(Asked(run, asyncio.get_running_loop().create_future()))
             return replace(self.respond(run), id=run.id)

@@ -138,12 +138,23 @@ class User {
     return handle.jsonValue();
   }
 
+  /** Takes the mouse out of the editor, where no hover of another word can catch it. */
+  async leaveHover() {
+    await this.page.mouse.move(100, 600);
+    const gone = { state: "hidden", timeout: 1_000 };
+    await this.page
+      .locator(".monaco-hover:visible")
+      .first()
+      .waitFor(gone)
+      .catch(() => undefined);
+  }
+
   /** Rests the mouse on `word` until a hover shows `expected`, and returns all of the hover's text. */
   async hover(line, word, expected) {
     const hover = this.page.locator(".monaco-hover:visible", { hasText: expected }).first();
     await until(async () => {
       const { x, y } = await this.locate(line, word); // Lenses that arrive move the lines.
-      await this.page.mouse.move(x + 300, y + 200);
+      await this.leaveHover();
       await this.page.mouse.move(x - 4, y, { steps: 4 });
       await this.page.mouse.move(x, y, { steps: 4 });
       return hover.waitFor({ timeout: 2_000 }).then(

@@ -147,8 +147,8 @@ class Analysis:
             ]
             known = self._verified.get(_key(finding))
             if not known or known[0] != len(found_by):
-                candidates = known[1] if known else finding
-                offered = await verify(candidates, found_by, self.text_of, self.attempt)
+                candidates = known[1].fixes if known and known[1].fixes else finding.fixes
+                offered = await verify(replace(finding, fixes=candidates), found_by, self.text_of, self.attempt)
                 self._verified[_key(finding)] = len(found_by), offered
 
     def _all_known(self, merged: Result) -> bool:
@@ -158,7 +158,9 @@ class Analysis:
 
     @property
     def _all_answered(self) -> bool:
-        return self._deepened or not self.plan.runs
+        if len(self.answers) + len(self._left_out) < len(self.plan.runs):
+            return False
+        return self._deepened or not deeper_runs(self.plan.runs, self.answers, self._merged().models)
 
     def _carried(self, result: Result) -> Result:
         if self.previous is None or self._all_answered:

@@ -14,7 +14,7 @@ def deeper_runs(runs: Sequence[Run], answers: Mapping[int, Report | Crash], mode
     chosen: dict[int, list[Target]] = {}
     told = {index: answer for index, answer in answers.items() if isinstance(answer, Report)}
     for model in models:
-        if told and not any(context.status == "traced" for context in model.contexts):
+        if told and not any(map(_has_run, model.contexts)):
             best = min(told, key=lambda index: (_rank(model, told[index]), index))
             chosen.setdefault(best, []).append(Target(model.cls.file, model.cls.qualname, model.cls.line))
     return [replace(runs[index], targets=tuple(targets), thorough=True) for index, targets in sorted(chosen.items())]
@@ -25,6 +25,11 @@ def narrowed(told: Iterable[tuple[Run, Report]], finding: Finding) -> Iterator[t
     for run, report in told:
         own = tuple(target for target in run.targets if target.qualname == finding.model)
         yield replace(run, targets=own or run.targets), report
+
+
+def _has_run(context: Context) -> bool:
+    """Whether it ran to its end, or failed on what a caller called it with."""
+    return context.status == "traced" or (context.grade == "clean" and context.inputs is not None)
 
 
 def _rank(model: Model, report: Report) -> int:

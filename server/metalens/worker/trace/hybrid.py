@@ -16,6 +16,7 @@ from metalens.worker.load.unknown import UnknownError
 from metalens.worker.trace import recurrent, shortcuts
 from metalens.worker.trace.operands import (
     Function,
+    forget,
     is_in_place,
     is_mixed,
     is_unwritten,
@@ -91,21 +92,24 @@ class Hybrid(TorchFunctionMode):
         """The result of a call, unless a real device would have refused what was `given` (else the arguments)."""
         result = func(*args, **kwargs)
         if is_unwritten(result, args, kwargs):
-            if is_in_place(func):
-                self.on_taint(f"{name_of(func)} writes computed values into a constant")
+            self._written(func, args)
             result = func(*mapped(to_meta, args), **mapped(to_meta, kwargs))
         error = self.suspicion(func, *(given or (args, kwargs)))
         if error is not None:
             raise error
         return result
 
+    def _written(self, func: Function, args: tuple[Any, ...]) -> None:
+        """A constant into which computed values are written is none from then on."""
+        if is_in_place(func) and not (args and forget(args[0])):
+            self.on_taint(f"{name_of(func)} writes computed values into a constant")
+
     def rescue(self, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any], error: Exception) -> Any:
         """Try what a real device would have allowed; else report the error and raise it."""
         text = str(error)
         mixed = is_mixed(args, kwargs)
         if mixed:
-            if is_in_place(func):
-                self.on_taint(f"{name_of(func)} writes computed values into a constant")
+            self._written(func, args)
             try:
                 return self.checked(func, mapped(to_meta, args), mapped(to_meta, kwargs), (args, kwargs))
             except Exception as second:  # noqa: BLE001 - as above

@@ -21,6 +21,19 @@ def to_meta(value: Any) -> Any:
     return twin
 
 
+def forget(tensor: Any) -> bool:
+    """Make a real tensor a meta tensor where it is; False if others look at its values, or torch cannot do so."""
+    swap = getattr(torch.utils, "swap_tensors", None)  # since torch 2.3
+    if not isinstance(tensor, torch.Tensor) or tensor._is_view() or swap is None:
+        return isinstance(tensor, torch.Tensor) and tensor.is_meta
+    if not tensor.is_meta:
+        try:
+            swap(tensor, to_meta(tensor))
+        except RuntimeError:
+            return False
+    return True
+
+
 def is_lazy(tensor: Any) -> bool:
     """Whether a parameter or buffer waits for its first input to get a shape."""
     return isinstance(tensor, torch.nn.parameter.UninitializedTensorMixin)
