@@ -175,7 +175,7 @@ class Zygote:
         if not data:
             self._selector.unregister(child.answers)
             child.ending = True
-            child.deadline = min(child.deadline, time.monotonic() + ENDING)
+            child.deadline = time.monotonic() + ENDING  # dying takes a moment, also at the end of the run's own time
             return
         try:
             for body in child.frames.feed(data):

@@ -180,8 +180,11 @@ def _common(left: str, right: str) -> str:
 
 
 def _narrowed(case: Case, location: Location) -> Location:
-    """A chained call over several lines begins at its own attribute, as PyTorch's traceback does."""
+    """A chained call over several lines begins at its own attribute, as PyTorch's traceback does; an assertion's test."""
     source = source_of(case.facts, location.file)
+    statement = source.statement_at(location.range.start.line)
+    if isinstance(statement, ast.Assert) and source.range_of(statement) == location.range:
+        return source.location_of(statement.test)
     node = source.node_at(location.range)
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
         return location

@@ -16,6 +16,7 @@ from typing import Any, Optional
 
 import torch
 
+from metalens.worker.judge.assertions import assertion_of
 from metalens.worker.judge.unpacking import unpacking_of
 from metalens.worker.judge.words import function_name
 from metalens.worker.trace.facts import Facts, Failure
@@ -101,10 +102,12 @@ def innermost_file(error: BaseException) -> str:
 
 
 def _python_error(failure: Failure, facts: Facts) -> Optional[str]:
-    """An error of Python code is its own replay, if torch's layers (or einops) raised it, or an unpacking did."""
+    """An error of Python code is its own replay, if torch's layers (or einops), an unpacking or an assertion raised it."""
     error = failure.error
     if unpacking_of(failure, facts) is not None:
         return str(error)
+    if assertion_of(failure, facts) is not None:
+        return f"{type(error).__name__}: {error}".rstrip(": ")
     if isinstance(error, (NotImplementedError, TypeError)):
         return None
     file = innermost_file(error)

@@ -39,8 +39,7 @@ SKIP, UNKNOWN, LOOP, ROUND, TEST, ERROR = (
     "__metalens_error__",
 )
 ENTER, INDEX, SLICE, UNPACK = "__metalens_enter__", "__metalens_index__", "__metalens_slice__", "__metalens_unpack__"
-MARK, HOLDS = "__metalens_mark__", "__metalens_holds__"
-SHAPE = "__metalens_shape__"
+MARK, HOLDS, SHAPE = "__metalens_mark__", "__metalens_holds__", "__metalens_shape__"
 
 _NUMBERED = (CALL, OPERATE, RECORD, INDEX, SHAPE)
 
@@ -212,7 +211,8 @@ class _Rewriter:
     def visit_Assert(self, node: ast.Assert) -> ast.stmt:
         at = _place(node.test)
         parts = [ast.Call(ast.Name(MARK, _LOAD, **at), [], [], **at), self.visit(node.test)]
-        node.test = ast.Call(ast.Name(HOLDS, _LOAD, **at), parts, [], **at)
+        says = [ast.Lambda(ast.arguments([], [], None, [], [], None, []), node.msg, **at)] if node.msg else []
+        node.test = self.hook(HOLDS, node.test, *parts, *says)
         return node
 
     def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt:

@@ -80,28 +80,42 @@ class Recovery:
 
         Asked by the innermost call first; once it is refused there, the outer ones refuse it too.
         """
-        if id(error) in self._refused:
-            return NOTHING
-        self._refused.add(id(error))
-        self._leaked[id(error)] = self._facts.leaked
-        self._facts.alive.append(error)
-        if not self._left or not isinstance(error, _KINDS) or isinstance(error, _NO_MISTAKES):
-            return NOTHING
-        if self._is_caught(frame):
+        if not self._may_go_on(error, frame):
             return NOTHING
         with torch._C.DisableTorchFunction():
             guesses = guesses_of(function, args, dict(kwargs))
             if guesses is None:
                 return NOTHING
-            before = error.__traceback__
-            error.__traceback__ = _whole(before, frame.f_back)
-            if not self.confirm(error):
-                error.__traceback__ = before
-                return NOTHING
-            self._left -= 1
-            return self._made(guesses)
+            return self._made(guesses) if self._confirmed(error, frame) else NOTHING
+
+    def assume(self, error: BaseException, frame: Any) -> bool:
+        """Whether forward goes on after an assertion that failed: a mistake, and the sizes that it read are in doubt."""
+        if not self._may_go_on(error, frame) or not self._confirmed(error, frame):
+            return False
+        self._facts.recovered[id(error)] = {}  # nothing stands in, but what is made from here on is followed
+        self._doubts = self._facts.leaked = True
+        return True
 
     # ------------------------------------------------------------ inside
+
+    def _may_go_on(self, error: BaseException, frame: Any) -> bool:
+        if id(error) in self._refused:
+            return False
+        self._refused.add(id(error))
+        self._leaked[id(error)] = self._facts.leaked
+        self._facts.alive.append(error)
+        if not self._left or not isinstance(error, _KINDS) or isinstance(error, _NO_MISTAKES):
+            return False
+        return not self._is_caught(frame)
+
+    def _confirmed(self, error: BaseException, frame: Any) -> bool:
+        before = error.__traceback__
+        error.__traceback__ = _whole(before, frame.f_back)
+        if self.confirm(error):
+            self._left -= 1
+            return True
+        error.__traceback__ = before
+        return False
 
     def _is_caught(self, frame: Any) -> bool:
         while frame is not None:

@@ -6,25 +6,25 @@ import dis
 import inspect
 import types
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import torch
 
 _STORES = frozenset(("STORE_ATTR", "DELETE_ATTR"))
-_BEGIN = ("__init__", "forward", "__call__")
+_LOADS = frozenset(("LOAD_ATTR", "LOAD_METHOD"))
+_BUILD, _CALL = ("__init__",), ("forward", "__call__")
 
 
 def waits_for_state(module: torch.nn.Module) -> bool:
-    """Whether a method that neither constructors nor forward reach sets an attribute that those read."""
+    """Whether a method that neither constructors nor forward reach sets an attribute that forward reads."""
     methods: dict[str, list[types.CodeType]] = {}
     for cls in {base for part in module.modules() for base in type(part).__mro__}:
         if not cls.__module__.startswith("torch.") and cls is not object:
             for name, code in _methods(cls):
                 methods.setdefault(name, []).append(code)
-    reached = _reached(methods)
-    read = {name for method in reached for code in methods[method] for name in code.co_names}
-    outside = (code for method in methods.keys() - reached for code in methods[method])
-    return any(_stored(code) & read for code in outside)
+    called = _reached(methods, _CALL)
+    read = {name for method in called for code in methods[method] for name in _used(code, _LOADS)}
+    outside = methods.keys() - called - _reached(methods, _BUILD)
+    return any(name in read for method in outside for code in methods[method] for name in _used(code, _STORES))
 
 
 def _methods(cls: type) -> Iterator[tuple[str, types.CodeType]]:
@@ -42,8 +42,8 @@ def _nested(code: types.CodeType) -> Iterator[types.CodeType]:
             yield from _nested(part)
 
 
-def _reached(methods: dict[str, list[types.CodeType]]) -> set[str]:
-    reached, waiting = set[str](), [name for name in _BEGIN if name in methods]
+def _reached(methods: dict[str, list[types.CodeType]], begin: Iterable[str]) -> set[str]:
+    reached, waiting = set[str](), [name for name in begin if name in methods]
     while waiting:
         name = waiting.pop()
         if name not in reached:
@@ -52,9 +52,5 @@ def _reached(methods: dict[str, list[types.CodeType]]) -> set[str]:
     return reached
 
 
-def _stored(code: Any) -> set[str]:
-    return set(_names(dis.get_instructions(code)))
-
-
-def _names(instructions: Iterable[dis.Instruction]) -> Iterator[str]:
-    return (str(step.argval) for step in instructions if step.opname in _STORES)
+def _used(code: types.CodeType, operations: frozenset[str]) -> Iterator[str]:
+    return (str(step.argval) for step in dis.get_instructions(code) if step.opname in operations)

@@ -136,6 +136,16 @@ class Tracer:
             del notes[kept:]
         return value
 
+    def _assumed(self, trace: FileTrace, number: int, says: tuple[Callable[[], Any], ...]) -> bool:
+        """Whether what was asserted in vain is taken to hold from here."""
+        if not self.modules or self.building:
+            return False
+        try:
+            raise AssertionError(*(say() for say in says))
+        except AssertionError as error:
+            self._note(error, trace, number)
+            return self.recovery.assume(error, sys._getframe(1))
+
     # ------------------------------------------------------------ hooks
 
     def hooks(self, file: str, table: instrument.Table) -> dict[str, Any]:
@@ -178,40 +188,25 @@ class Tracer:
             self._made_all(value, trace, number, function, args, kwargs)
             return record(number, value)
 
-        def operate(number: int, name: str, left: Any, right: Any) -> Any:
-            at.append((trace, number))
-            try:
-                value = OPERATORS[name](left, right)
-            except Exception as error:
-                self._note(error, trace, number)
-                value = self.recover(error, sys._getframe(), OPERATORS[name], (left, right), {})
-                if value is NOTHING:
-                    raise
-            finally:
-                at.pop()
-            if self.done is not None:
-                self.done[file, number] += 1
-            if isinstance(value, torch.Tensor):
-                self._made(value, trace, number, OPERATORS[name], (left, right))
-                record(number, value)
-            return value
+        def computing(table: dict[str, Any]) -> Callable[..., Any]:
+            def operate(number: int, name: str, left: Any, right: Any) -> Any:
+                at.append((trace, number))
+                try:
+                    value = table[name](left, right)
+                except Exception as error:
+                    self._note(error, trace, number)
+                    value = self.recover(error, sys._getframe(), table[name], (left, right), {})
+                    if value is NOTHING:
+                        raise
+                finally:
+                    at.pop()
+                if self.done is not None:
+                    self.done[file, number] += 1
+                if isinstance(value, torch.Tensor):
+                    self._made(value, trace, number, table[name], (left, right))
+                return record(number, value) if isinstance(value, (torch.Tensor, list)) else value
 
-        def augment(number: int, name: str, left: Any, right: Any) -> Any:
-            at.append((trace, number))
-            try:
-                value = IN_PLACE[name](left, right)
-            except Exception as error:
-                self._note(error, trace, number)
-                value = self.recover(error, sys._getframe(), IN_PLACE[name], (left, right), {})
-                if value is NOTHING:
-                    raise
-            finally:
-                at.pop()
-            if self.done is not None:
-                self.done[file, number] += 1
-            if isinstance(value, torch.Tensor):
-                self._made(value, trace, number, IN_PLACE[name], (left, right))
-            return record(number, value)
+            return operate
 
         def index(number: int, value: Any, key: Any) -> Any:
             if not isinstance(value, (torch.Tensor, tuple)):
@@ -287,14 +282,14 @@ class Tracer:
             self.mended = self.mended or reason
             return value
 
-        def holds(before: int, value: Any) -> Any:
-            return True if held(value, self.guesses != before) else value
+        def holds(number: int, before: int, value: Any, *says: Callable[[], Any]) -> Any:
+            return held(value, self.guesses != before) or value or self._assumed(trace, number, says)
 
         return {
             instrument.RECORD: record,
             instrument.CALL: call,
-            instrument.OPERATE: operate,
-            instrument.AUGMENT: augment,
+            instrument.OPERATE: computing(OPERATORS),
+            instrument.AUGMENT: computing(IN_PLACE),
             instrument.INDEX: index,
             instrument.SLICE: slice,
             instrument.UNPACK: unpack,

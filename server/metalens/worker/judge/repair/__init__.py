@@ -8,7 +8,7 @@ from itertools import islice
 
 from metalens.protocol.messages import Fix
 from metalens.worker.judge.case import Case, Mistake
-from metalens.worker.judge.repair import exchange, factors, forward, heads, operations, space, usage, widths
+from metalens.worker.judge.repair import asserted, exchange, factors, forward, heads, operations, space, usage, widths
 from metalens.worker.judge.repair.edits import preferred_first
 
 # What the engine is given to try; it stops when enough of them mend the mistake.
@@ -54,6 +54,7 @@ _REPAIRS: dict[str, tuple[tuple[_Repair, int], ...]] = {
         (factors.multiplied, 2),
         (operations.counted, 3),
     ),
+    "size-assertion": ((asserted.held, 6),),
     "dim-range": ((operations.counted, 3),),
     "spatial-collapse": ((space.collapsed, 4), (widths.producer_side, 1)),
     "dtype-mismatch": ((operations.retyped, 2),),

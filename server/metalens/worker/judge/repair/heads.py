@@ -34,7 +34,7 @@ def divided(case: Case, mistake: Mistake) -> Iterator[Fix]:
                 yield fix(f"Change {name} to {new}", source.replace(node, str(new)))
             else:
                 yield from change_value(case, source, node, old, new)
-                yield from _at_callers(case, source, node, old, new)
+                yield from at_callers(case, source, node, old, new)
                 yield fix(f"Change {name} to {new}", source.replace(node, str(new)))
 
 
@@ -59,8 +59,8 @@ def _argument(call: ast.Call, name: str, place: int) -> Optional[ast.expr]:
     return call.args[place] if len(call.args) > place else None
 
 
-def _at_callers(case: Case, source: Source, node: ast.expr, old: int, new: int) -> Iterator[Fix]:
-    """A parameter of the constructor: the frames around the failure are the calls that passed it."""
+def at_callers(case: Case, source: Source, node: ast.expr, old: int, new: int) -> Iterator[Fix]:
+    """Candidates that change a parameter of the constructor where the frames around the failure passed it."""
     if not isinstance(node, ast.Name):
         return
     name = node.id

@@ -8,6 +8,7 @@ from metalens.worker.judge.rules import dtypes, joining, layers, products, resha
 
 _RULES = (
     reshaping.unpacking,
+    reshaping.assertion,
     reshaping.item,
     reshaping.rearrange,
     sequence.attention,

@@ -10,8 +10,9 @@ from typing import Any, Optional
 import torch
 
 from metalens.worker.judge import words
-from metalens.worker.judge.case import Case, Mistake
+from metalens.worker.judge.case import Case, Mistake, layer_word
 from metalens.worker.judge.source import source_of
+from metalens.worker.judge.assertions import assertion_of
 from metalens.worker.judge.unpacking import unpacking_of
 
 _INDEX = re.compile(
@@ -39,6 +40,22 @@ def unpacking(case: Case) -> Optional[Mistake]:
         tail = f"{names} for more values"
     message = words.fit(f"{head}: {tail}", f"{source.text_of(found.statement.value)}: {tail}", f"unpacking: {tail}")
     return Mistake("unpack-rank", message, expected=found.names, given=found.values)
+
+
+def assertion(case: Case) -> Optional[Mistake]:
+    """A condition on sizes that the user's own module checks, and that does not hold."""
+    found = assertion_of(case.failure, case.facts)
+    if found is None:
+        return None
+    under_way = case.failure.modules[-1].module if case.failure.modules else None
+    word = layer_word(case, under_way) if under_way is not None else case.failure.model
+    verb = "asserts" if found.asserted else "refuses"
+    test = found.source.text_of(found.test)
+    decided = found.source.text_of(found.decided)
+    message = words.fit(
+        f"{word} {verb} {test}: {found.what}", f"{word} {verb} {decided}: {found.what}", f"{word}: {found.what}"
+    )
+    return Mistake("size-assertion", message)
 
 
 def item(case: Case) -> Optional[Mistake]:
