@@ -1,10 +1,10 @@
-"""`assert C == self.dim` in the user's own modules, and its kin: a condition on sizes that the program itself checks."""
+"""`assert C == self.dim` in the user's own modules, and its kin: conditions on sizes that the program checks."""
 
 from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -47,7 +47,7 @@ class Assertion:
     right: Optional[ast.expr]
     values: tuple[Any, Any]
     relation: str
-    names: dict[str, Any]
+    names: Mapping[str, Any]
 
     @property
     def what(self) -> str:
@@ -118,7 +118,7 @@ class _Other(Exception):
     """The condition asks for something else than sizes, or is not the one that decided."""
 
 
-def _deciding(test: ast.expr, truth: bool, names: dict[str, Any]) -> tuple[ast.expr, bool]:
+def _deciding(test: ast.expr, truth: bool, names: Mapping[str, Any]) -> tuple[ast.expr, bool]:
     """The part of a condition that made it `truth`, and what is true of that part."""
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
         return _deciding(test.operand, not truth, names)
@@ -134,7 +134,7 @@ def _deciding(test: ast.expr, truth: bool, names: dict[str, Any]) -> tuple[ast.e
     return test, truth
 
 
-def _holds(test: ast.expr, names: dict[str, Any]) -> bool:
+def _holds(test: ast.expr, names: Mapping[str, Any]) -> bool:
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
         return not _holds(test.operand, names)
     if isinstance(test, ast.BoolOp):
@@ -153,17 +153,17 @@ def _sides(test: ast.expr) -> tuple[ast.expr, type, Optional[ast.expr]]:
     raise _Other
 
 
-def _value(node: ast.expr, names: dict[str, Any]) -> Any:
+def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
     """The value of an expression of sizes."""
     try:
         return _worked_out(node, names)
     except _Other:
         raise
-    except Exception as error:  # noqa: BLE001 - the user's objects may answer in any way
+    except Exception as error:
         raise _Other from error
 
 
-def _worked_out(node: ast.expr, names: dict[str, Any]) -> Any:
+def _worked_out(node: ast.expr, names: Mapping[str, Any]) -> Any:
     if isinstance(node, ast.Constant):
         return node.value
     if isinstance(node, ast.Name):
@@ -189,7 +189,7 @@ def _worked_out(node: ast.expr, names: dict[str, Any]) -> Any:
     raise _Other
 
 
-def _key(node: ast.expr, names: dict[str, Any]) -> Any:
+def _key(node: ast.expr, names: Mapping[str, Any]) -> Any:
     if isinstance(node, ast.Slice):
         parts = (node.lower, node.upper, node.step)
         return slice(*(None if part is None else _worked_out(part, names) for part in parts))

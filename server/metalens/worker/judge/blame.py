@@ -180,7 +180,7 @@ def _common(left: str, right: str) -> str:
 
 
 def _narrowed(case: Case, location: Location) -> Location:
-    """A chained call over several lines begins at its own attribute, as PyTorch's traceback does; an assertion's test."""
+    """A chained call over several lines begins at its own attribute, as in a traceback; an assertion at its test."""
     source = source_of(case.facts, location.file)
     statement = source.statement_at(location.range.start.line)
     if isinstance(statement, ast.Assert) and source.range_of(statement) == location.range:

@@ -102,7 +102,7 @@ def innermost_file(error: BaseException) -> str:
 
 
 def _python_error(failure: Failure, facts: Facts) -> Optional[str]:
-    """An error of Python code is its own replay, if torch's layers (or einops), an unpacking or an assertion raised it."""
+    """An error of Python code is its own replay, if torch's layers, einops, an unpacking or an assertion raised it."""
     error = failure.error
     if unpacking_of(failure, facts) is not None:
         return str(error)

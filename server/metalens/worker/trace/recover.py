@@ -89,11 +89,10 @@ class Recovery:
             return self._made(guesses) if self._confirmed(error, frame) else NOTHING
 
     def assume(self, error: BaseException, frame: Any) -> bool:
-        """Whether forward goes on after an assertion that failed: a mistake, and the sizes that it read are in doubt."""
+        """Whether forward goes on after an assertion that failed: a mistake, but no size becomes another one by it."""
         if not self._may_go_on(error, frame) or not self._confirmed(error, frame):
             return False
         self._facts.recovered[id(error)] = {}  # nothing stands in, but what is made from here on is followed
-        self._doubts = self._facts.leaked = True
         return True
 
     # ------------------------------------------------------------ inside

@@ -114,7 +114,7 @@ _SPATIAL = frozenset(
 
 def repairs_of(case: Case, mistake: Mistake) -> tuple[Fix, ...]:
     """Candidates to be tried, the first preferred."""
-    return preferred_first(list(_candidates(case, mistake)), LIMIT)
+    return preferred_first(asserted.without_the_check(case, mistake, list(_candidates(case, mistake))), LIMIT)
 
 
 def _candidates(case: Case, mistake: Mistake) -> Iterator[Fix]:

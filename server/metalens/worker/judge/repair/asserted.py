@@ -24,9 +24,23 @@ def held(case: Case, mistake: Mistake) -> Iterator[Fix]:
         text = found.source.text_of(node)
         if is_literal(node):
             yield fix(f"Change {old} to {new}", found.source.replace(node, str(new)))
-        elif text.isidentifier() or isinstance(node, ast.Attribute):
+        elif text.isidentifier() or isinstance(node, (ast.Attribute, ast.Subscript)):
             yield from change_value(case, found.source, node, old, new, own[-1] if own else None)
             yield from at_callers(case, found.source, node, old, new)
+
+
+def without_the_check(case: Case, mistake: Mistake, fixes: list[Fix]) -> list[Fix]:
+    """The fixes that leave the condition of a failed check as it is."""
+    found = assertion_of(case.failure, case.facts) if mistake.code == "size-assertion" else None
+    if found is None:
+        return fixes
+    place = found.source.location_of(found.test)
+    lines = range(place.range.start.line, place.range.end.line + 1)
+    return [
+        fix
+        for fix in fixes
+        if not any(e.location.file == place.file and e.location.range.start.line in lines for e in fix.edits)
+    ]
 
 
 def _wanted(found: Assertion) -> Iterator[tuple[ast.expr, int, int]]:

@@ -70,6 +70,12 @@ def change_value(
             yield from _change_name(case, source, own, old, new, holder, depth)
         else:
             yield from _named_values(case, node.attr, old, new)
+    elif isinstance(node, ast.Subscript) and isinstance(node.value, ast.Attribute):
+        # `(size, size)`, or what a call makes of `size`: each element is the same name.
+        own = _self_assignment(source, node.value)
+        parts = own.elts if isinstance(own, (ast.Tuple, ast.List)) else own.args if isinstance(own, ast.Call) else []
+        if parts and all(isinstance(part, ast.Name) and part.id == getattr(parts[0], "id", "") for part in parts):
+            yield from _change_name(case, source, parts[0], old, new, holder, depth)  # type: ignore[arg-type]
     elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
         for base, factor in ((node.left, literal(node.right)), (node.right, literal(node.left))):
             if factor and old % factor == 0 and new % factor == 0:

@@ -10,9 +10,9 @@ from typing import Any, Optional
 import torch
 
 from metalens.worker.judge import words
+from metalens.worker.judge.assertions import assertion_of
 from metalens.worker.judge.case import Case, Mistake, layer_word
 from metalens.worker.judge.source import source_of
-from metalens.worker.judge.assertions import assertion_of
 from metalens.worker.judge.unpacking import unpacking_of
 
 _INDEX = re.compile(
