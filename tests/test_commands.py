@@ -105,6 +105,11 @@ class TestWrittenDown:
         workspace = tree(tmp_path, {"train.py": text, "run.sh": "python train.py --flag $X --a $Y --b 1 $Z/c"})
         assert lines(workspace)[0] == "--flag --b 1" or lines(workspace)[0] == "--flag"
 
+    def test_what_the_parser_insists_on_is_made_up(self, tmp_path):
+        text = parser("'data'", "'--out', required=True", "'--size', type=int, required=True", "'--seed'")
+        script = "python train.py $DATA --out $OUT/x --size $SIZE --seed $SEED --x"
+        assert lines(tree(tmp_path, {"train.py": text, "run.sh": script}))[0] == "data --out out --x"
+
     def test_what_chooses_the_wanted_class_comes_first(self, tmp_path):
         script = "".join(
             f"python train.py --model {name} --data {data}\n" for data in "xy" for name in ("Net_A", "NetB")

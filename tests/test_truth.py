@@ -28,7 +28,8 @@ pytestmark = pytest.mark.torch
 WITHOUT_DATA = {"correct/sizes_from_data.py", "correct/text_corpus.py", "mistakes/doubtful_inputs.py"}
 # They end here, for want of accelerators, of arguments, of a network, or of an older Python.
 ENDING = {
-    f"correct/{name}.py" for name in ("needs_accelerators", "usage", "downloads", "older_names", "old_tensor_types")
+    f"correct/{name}.py"
+    for name in ("needs_accelerators", "accelerator_by_option", "usage", "downloads", "older_names", "old_tensor_types")
 }
 # Nobody builds what they are about; tests/test_nobody_builds.py does.
 UNBUILT = {name for name in fixtures() if name.startswith("mistakes/nobody_builds")}

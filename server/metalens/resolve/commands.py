@@ -142,15 +142,20 @@ class _Search:
             yield self._told(invocation) if untold or invocation.folder != self.view.root else invocation.arguments
 
     def _told(self, invocation: Invocation) -> tuple[str, ...]:
-        """Without what is not known; files by absolute path if they are named from a folder below."""
+        """Without what is not known, unless the parser insists; files by absolute path if named from a folder below."""
         known = {flag: option for option in self.options for flag in option.flags}
+        first = next((option for option in self.options if not option.flags), None)
         words: list[str] = []
         for word in invocation.arguments:
             if UNTOLD not in word:
                 words.append(self._path(word, invocation.folder))
                 continue
             flag = words[-1] if words else ""
-            if _FLAG.fullmatch(flag) and not (flag in known and known[flag].flag):
+            valued = bool(_FLAG.fullmatch(flag)) and not (flag in known and known[flag].flag)
+            option = known.get(flag) if valued else first
+            if option is not None and option.required and not option.number and not option.choices:
+                words.append(option.name)  # any text: what it names is not here
+            elif valued:
                 words.pop()
         return tuple(words)
 

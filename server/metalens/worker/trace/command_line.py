@@ -12,6 +12,7 @@ import torch
 
 from metalens.worker.load.inventions import invented
 from metalens.worker.load.unknown import Unknown, UnknownError
+from metalens.worker.trace.devices import WantsDevices, devices
 
 STAND_IN = True
 _Patch = tuple[Any, str, Any]
@@ -82,6 +83,8 @@ def _exit(code: Any = None) -> None:
     caller = sys._getframe(1)
     if code in (None, 0) or caller.f_globals.get("__name__") != _HOOKS or _in_module(caller):
         raise SystemExit(code)
+    if devices.missed():
+        raise WantsDevices
     invented("values after a script gave up")
 
 
