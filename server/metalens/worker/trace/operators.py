@@ -7,6 +7,9 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+SURPLUS = "__metalens_surplus__"
+"""The attribute of an unpacking's error that tells how many values there are too many (fewer than none: missing)."""
+
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "Add": operator.add,
     "Sub": operator.sub,

@@ -11,6 +11,7 @@ from typing import Any, Optional
 import torch
 
 from metalens.worker.load.unknown import contains_unknown
+from metalens.worker.trace.operators import SURPLUS
 from metalens.worker.trace.patterns import layer_of, shape_for
 from metalens.worker.trace.written import are_integers, sizes_of, written_shapes
 
@@ -195,11 +196,18 @@ def repairs(
         patterned = shape_for(layer, spec.shape) if layer is not None else None
         if patterned is not None:
             yield {**specs, name: replace(spec, shape=patterned)}
-        for shape in _shapes(spec, text, raised):
+        for shape in (*_unpacked(spec.shape, error), *_shapes(spec, text, raised)):
             if shape != spec.shape and all(size > 0 for size in shape):
                 yield {**specs, name: replace(spec, shape=shape)}
         if re.search(r"Long, Int|integer|indices.*(float|Float)|IntTensor", text) and not spec.integer:
             yield {**specs, name: Spec(spec.shape[:2] or (2,), True)}
+
+
+def _unpacked(shape: tuple[int, ...], error: BaseException) -> Iterator[tuple[int, ...]]:
+    """The shape with as many dimensions more or less as an unpacking that failed lacks: `b, n, h = *x.shape, heads`."""
+    surplus = getattr(error, SURPLUS, 0)
+    if surplus and len(shape) > surplus:
+        yield with_rank(shape, len(shape) - surplus)
 
 
 def _shapes(spec: Spec, text: str, raised: Optional[tuple[Any, tuple[Any, ...]]]) -> Iterator[tuple[int, ...]]:

@@ -20,7 +20,7 @@ from metalens.worker.trace.devices import WantsDevices, devices
 from metalens.worker.trace.facts import Facts, ModuleCall, Origin
 from metalens.worker.trace.guards import branch, held, marked, unknowns, why
 from metalens.worker.trace.hybrid import Limit
-from metalens.worker.trace.operators import IN_PLACE, OPERATORS, unpacker
+from metalens.worker.trace.operators import IN_PLACE, OPERATORS, SURPLUS, unpacker
 from metalens.worker.trace.recover import NOTHING, Recovery
 from metalens.worker.trace.rounds import rounds
 
@@ -244,6 +244,7 @@ class Tracer:
             except ValueError as error:
                 self._note(error, trace, number)
                 self.unpacked = value
+                setattr(error, SURPLUS, len(value) - count)
                 values = self.recover(error, sys._getframe(), unpacker, (value, count), {})
                 if values is NOTHING:
                     raise
@@ -265,6 +266,8 @@ class Tracer:
             self.cut = True  # nobody knows how many rounds there are
             return iter((unknowns(structure),))
 
+        # What Python says of a call that cannot be made names the function that would make it.
+        call.__module__, call.__qualname__ = "builtins", "function"
         counts: dict[tuple[int, int], int] = {}
 
         def again(number: int, endless: bool) -> bool:
