@@ -73,6 +73,9 @@ def _repairs(outcome: Outcome, hints: Hints) -> Iterator[Point]:
     yield from _named(point, lambda specs: probe.repairs(specs, error, raised))
     if _KINDS.search(str(error)):
         yield from other_kinds(point)
+    if outcome.place is None and isinstance(error, (ValueError, NotImplementedError)):
+        arguments = [path for path, _ in leaves(point) if path[0] == "argument"]
+        yield from (chosen(point, {path: text}) for text in hints.texts for path in arguments)
     if isinstance(error, (AttributeError, TypeError, KeyError)):
         yield from _other_arguments(outcome, hints)
     if isinstance(error, AssertionError):

@@ -23,7 +23,7 @@ class Hints:
 
 
 def hints_of(cls: type) -> Hints:
-    """What is said by the constructor, and by the tables and classes of its module."""
+    """What is said by the constructor, by forward, and by the tables and classes of their module."""
     constructor = inspect.unwrap(cls.__init__)  # type: ignore[misc]
     code = getattr(constructor, "__code__", None)
     module = sys.modules.get(cls.__module__)
@@ -31,6 +31,8 @@ def hints_of(cls: type) -> Hints:
     if code is None:
         return Hints()
     texts = [text for text in _texts(code) if text.strip() and len(text) <= _LONGEST and "%" not in text]
+    called = getattr(inspect.unwrap(cls.forward), "__code__", None) if callable(getattr(cls, "forward", None)) else None
+    texts += [text for text in _texts(called) if text.isidentifier()] if called is not None else []
     for name in _names(code):
         table = names.get(name)
         if isinstance(table, dict):
