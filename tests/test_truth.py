@@ -29,7 +29,15 @@ WITHOUT_DATA = {"correct/sizes_from_data.py", "correct/text_corpus.py", "mistake
 # They end here, for want of accelerators, of arguments, of a network, or of an older Python.
 ENDING = {
     f"correct/{name}.py"
-    for name in ("needs_accelerators", "accelerator_by_option", "usage", "downloads", "older_names", "old_tensor_types")
+    for name in (
+        "autocast",
+        "needs_accelerators",
+        "accelerator_by_option",
+        "usage",
+        "downloads",
+        "older_names",
+        "old_tensor_types",
+    )
 }
 # Nobody builds what they are about; tests/test_nobody_builds.py does.
 UNBUILT = {name for name in fixtures() if name.startswith("mistakes/nobody_builds")}

@@ -180,8 +180,9 @@ def _worked_out(node: ast.expr, names: Mapping[str, Any]) -> Any:
         return _ARITHMETIC[type(node.op)](_worked_out(node.left, names), _worked_out(node.right, names))
     if isinstance(node, ast.Call) and not node.keywords:
         args = [_worked_out(part, names) for part in node.args]
-        if isinstance(node.func, ast.Name) and node.func.id in ("len", "tuple", "list") and len(args) == 1:
-            return len(args[0]) if node.func.id == "len" else tuple(args[0])
+        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        if name in ("len", "tuple", "list") and len(args) == 1 and isinstance(args[0], (torch.Tensor, tuple)):
+            return len(args[0]) if name == "len" else tuple(args[0])
         if isinstance(node.func, ast.Attribute) and node.func.attr in _ASKING:
             tensor = _worked_out(node.func.value, names)
             if isinstance(tensor, torch.Tensor):

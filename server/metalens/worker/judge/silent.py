@@ -11,6 +11,7 @@ from typing import Any, Optional
 import torch
 
 from metalens.worker.judge.words import dtype, function_name, shape
+from metalens.worker.trace import casting
 
 _MATRICES = frozenset(["linear", "matmul", "mm", "bmm", "addmm", "baddbmm", "mv", "dot"])
 _CONVOLUTIONS = re.compile(r"conv(_transpose)?([123])d")
@@ -25,7 +26,7 @@ WATCHED = (
 def suspicion(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[RuntimeError]:
     """The error that a call which went well on meta tensors would meet on real ones; None if it looks right."""
     name = function_name(function)
-    if name not in WATCHED or torch.is_autocast_enabled():
+    if name not in WATCHED or casting.is_active():
         return None
     tensors = [value for value in (*args, *kwargs.values()) if isinstance(value, torch.Tensor)]
     if not tensors:

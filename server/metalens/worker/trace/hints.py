@@ -31,7 +31,8 @@ def hints_of(cls: type) -> Hints:
     if code is None:
         return Hints()
     texts = [text for text in _texts(code) if text.strip() and len(text) <= _LONGEST and "%" not in text]
-    called = getattr(inspect.unwrap(cls.forward), "__code__", None) if callable(getattr(cls, "forward", None)) else None
+    forward = getattr(cls, "forward", None)
+    called = getattr(inspect.unwrap(forward), "__code__", None) if callable(forward) else None
     texts += [text for text in _texts(called) if text.isidentifier()] if called is not None else []
     for name in _names(code):
         table = names.get(name)

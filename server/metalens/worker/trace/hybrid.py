@@ -13,7 +13,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from metalens.worker.load.unknown import UnknownError
-from metalens.worker.trace import recurrent, shortcuts
+from metalens.worker.trace import casting, recurrent, shortcuts
 from metalens.worker.trace.operands import (
     Function,
     forget,
@@ -66,7 +66,11 @@ class Hybrid(TorchFunctionMode):
         self, func: Function, types: Any, args: tuple[Any, ...] = (), kwargs: Optional[dict[str, Any]] = None
     ) -> Any:
         """Run one torch function."""
-        kwargs = kwargs or {}
+        if casting.is_active():
+            return casting.cast(self._run, func, args, kwargs or {})
+        return self._run(func, args, kwargs or {})
+
+    def _run(self, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         shortcut = shortcuts.RULES.get(func)
         if shortcut is not None:
             result = shortcut(args, kwargs)

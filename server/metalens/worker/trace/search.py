@@ -269,7 +269,10 @@ def _same(outcome: Outcome, place: Place) -> bool:
 
 def _elsewhere(outcome: Outcome, found: Outcome) -> bool:
     """Whether forward took another way, on which it may well have run."""
-    return outcome.built and not outcome.ok and bool(set(outcome.done) - set(found.done))
+    if not outcome.built or outcome.ok or found.place is None:
+        return False
+    failed = {outcome.place.key} if outcome.place is not None else set[tuple[str, int]]()
+    return bool((set(outcome.done) | failed) - set(found.done) - {found.place.key})
 
 
 def _regular(failed: list[Outcome]) -> bool:

@@ -15,7 +15,7 @@ from torch.nn import Module
 
 from metalens.worker.load import backbones
 from metalens.worker.load.unknown import Unknown, UnknownError, contains_unknown
-from metalens.worker.trace import command_line, devices, downloads, files, older, processes
+from metalens.worker.trace import casting, command_line, devices, downloads, files, older, processes
 from metalens.worker.trace.folders import patches as folder_patches
 from metalens.worker.trace.operands import to_meta
 from metalens.worker.trace.parallel import patches as parallel_patches
@@ -39,6 +39,7 @@ def world() -> Iterator[None]:
         *command_line.patches(),
         *_array_patches(),
         *older.patches(),
+        *casting.patches(),
         *files.patches(),
         *downloads.patches(),
         *processes.patches(),
