@@ -15,7 +15,7 @@ from torch.nn import Module
 
 from metalens.worker.load import backbones
 from metalens.worker.load.unknown import Unknown, UnknownError, contains_unknown
-from metalens.worker.trace import casting, command_line, devices, downloads, files, older, processes
+from metalens.worker.trace import casting, command_line, devices, downloads, files, older, optimizers, processes
 from metalens.worker.trace.folders import patches as folder_patches
 from metalens.worker.trace.operands import to_meta
 from metalens.worker.trace.parallel import patches as parallel_patches
@@ -44,6 +44,7 @@ def world() -> Iterator[None]:
         *downloads.patches(),
         *processes.patches(),
         *devices.patches(),
+        *optimizers.patches(),
     ]
     before = [(owner, name, owner.__dict__[name] if name in vars(owner) else None) for owner, name, _ in patches]
     for owner, name, value in patches:
@@ -147,23 +148,15 @@ def _torch_patches() -> list[_Patch]:
         (torch.hub, "load_state_dict_from_url", unknown("downloaded weights")),
         (torch.futures, "wait_all", lambda futures: [future.wait() for future in futures]),
         (torch.utils.checkpoint, "checkpoint", checkpoint),
-        (torch.optim.Optimizer, "zero_grad", nothing),
         (torch.utils.data, "DataLoader", Loader),
         (torch.utils.data.dataloader, "DataLoader", Loader),
     ]
-    optimizers = [item for item in vars(torch.optim).values() if isinstance(item, type)]
-    steps = [(item, "step", _step) for item in optimizers if issubclass(item, torch.optim.Optimizer)]
     norms = [(torch.nn.utils, name, _norm) for name in ("clip_grad_norm_", "clip_grad_value_")]
-    return [*patches, *steps, *norms, *parallel_patches(), *store_patches(), *folder_patches()]
+    return [*patches, *norms, *parallel_patches(), *store_patches(), *folder_patches()]
 
 
 def _norm(*args: Any, **kwargs: Any) -> torch.Tensor:
     return torch.zeros(())
-
-
-def _step(optimizer: Any, closure: Optional[Callable[[], Any]] = None) -> Any:
-    """An optimizer step changes values alone; the closure of one that has it shows the model's call."""
-    return closure() if closure is not None else None
 
 
 class Loader:

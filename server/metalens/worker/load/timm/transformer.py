@@ -130,7 +130,7 @@ class VisionTransformer(nn.Module):
 
     def forward_head(self, x: Any, pre_logits: bool = False) -> Any:
         """[B, classes]."""
-        x = x[:, 0]
+        x = x[:, 0] if x.dim() == 3 else x  # older versions pool before
         return x if pre_logits else self.head(x)
 
     def forward(self, x: Any) -> Any:
