@@ -27,17 +27,12 @@ from metalens.worker.load.syntax import (
     looks_like_module,
     structure_of,
 )
+from metalens.worker.load.typed import defer_annotations
 from metalens.worker.load.walking import bound_names, fields_of, nodes
 
 CALL, OPERATE, RECORD, AUGMENT = "__metalens_call__", "__metalens_operate__", "__metalens_record__", "__metalens_aug__"
-SKIP, UNKNOWN, LOOP, ROUND, TEST, ERROR = (
-    "__metalens_skip__",
-    "__metalens_unknown__",
-    "__metalens_loop__",
-    "__metalens_round__",
-    "__metalens_test__",
-    "__metalens_error__",
-)
+SKIP, UNKNOWN, ERROR = "__metalens_skip__", "__metalens_unknown__", "__metalens_error__"
+LOOP, ROUND, TEST = "__metalens_loop__", "__metalens_round__", "__metalens_test__"
 ENTER, INDEX, SLICE, UNPACK = "__metalens_enter__", "__metalens_index__", "__metalens_slice__", "__metalens_unpack__"
 MARK, HOLDS, SHAPE = "__metalens_mark__", "__metalens_holds__", "__metalens_shape__"
 
@@ -81,6 +76,7 @@ class Table:
 
 def instrument(tree: ast.Module, text: str) -> Table:
     """Rewrite `tree` in place. The result says which number stands for which range."""
+    defer_annotations(tree)
     rewriter = _Rewriter(Table(Ranges(Lines(text)), caught=caught_lines(tree)), constant_names(tree))
     tree.body = rewriter.guarded(tree.body)
     return rewriter.table

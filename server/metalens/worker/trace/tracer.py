@@ -14,7 +14,7 @@ from typing import Any, Optional
 import torch
 
 from metalens.protocol.values import Location
-from metalens.worker.load import instrument
+from metalens.worker.load import instrument, typed
 from metalens.worker.load.unknown import Unknown, UnknownError
 from metalens.worker.trace.devices import WantsDevices, devices
 from metalens.worker.trace.facts import Facts, ModuleCall, Origin
@@ -306,6 +306,7 @@ class Tracer:
             instrument.HOLDS: holds,
             instrument.UNKNOWN: lambda: Unknown("a value of a skipped statement"),
             instrument.ERROR: (Exception, SystemExit),
+            typed.ANNOTATION: typed.evaluated,
         }
 
     # ------------------------------------------------------------ inside
