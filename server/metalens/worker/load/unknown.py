@@ -91,7 +91,13 @@ def _is_decorated(item: Any) -> bool:
 
 
 class UnknownBase:
-    """Base of classes whose real base is in a package that is not installed."""
+    """Base of classes whose real base is in a package that is not installed; nothing is known of what that does."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
 
 
 def contains_unknown(items: Any, depth: int = 3) -> bool:

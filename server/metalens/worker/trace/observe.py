@@ -117,7 +117,7 @@ class Observer:
             args, kwargs = self.holes[id(module)] = holes
             tracer.mended = tracer.mended or f"an argument of {cls.__name__} is not known"
         if issubclass(cls, UnknownBase):
-            raise UnknownError(f"a base class of {cls.__name__} is not installed")
+            tracer.mended = tracer.mended or f"a base class of {cls.__name__} is not installed"
         built = Built(module, cls, args, kwargs, tracer.location() or self.place)
         tracer.facts.built[id(module)] = built
         tracer.facts.alive.append(module)
