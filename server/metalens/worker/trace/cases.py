@@ -11,7 +11,7 @@ from typing import Any, Optional
 from metalens.worker.load.pytests import Fixture
 from metalens.worker.load.unknown import Unknown
 
-_MOST_SETS, _MOST_CASES = 4, 40
+_MOST_SETS, _MOST_CLASSES, _MOST_CASES = 4, 16, 40
 Call = Callable[[], Any]
 
 
@@ -56,12 +56,16 @@ def _function(function: Any, namespace: dict[str, Any], owner: Any = None) -> It
 
 
 def _sets(function: Any) -> list[dict[str, Any]]:
-    """The first sets of parameters, each with a value of every mark."""
+    """The first sets of parameters, each with a value of every mark; of classes and functions nearly all."""
     marks = [sets for sets in getattr(function, "parameters", ()) if sets]
     if not marks:
         return [{}]
-    most = min(_MOST_SETS, max(map(len, marks)))
+    most = max(min(_MOST_CLASSES if _names_code(sets) else _MOST_SETS, len(sets)) for sets in marks)
     return [{name: value for sets in marks for name, value in sets[at % len(sets)].items()} for at in range(most)]
+
+
+def _names_code(sets: list[dict[str, Any]]) -> bool:
+    return any(isinstance(value, (type, types.FunctionType)) for value in sets[0].values())
 
 
 def _made(name: str, namespace: dict[str, Any], depth: int = 4) -> Any:
