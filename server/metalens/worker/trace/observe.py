@@ -135,9 +135,9 @@ class Observer:
         return module
 
     def adopt(self, cls: type) -> None:
-        """Wrap the constructor of a new workspace class, so that its end is known."""
-        constructor = cls.__dict__.get("__init__")
-        file = class_file(cls)
+        """Wrap the constructor of a new workspace class, its own or that of torch's, so that its end is known."""
+        owner, file = _constructor_owner(cls), class_file(cls)
+        constructor = owner.__dict__["__init__"] if owner is cls or _is_torch(owner) else None
         if constructor is None or file is None or not self.is_workspace(file):
             return
         observer = self
@@ -275,6 +275,10 @@ def class_file(cls: Any) -> Optional[str]:
     module = sys.modules.get(cls.__module__)
     file = getattr(module, "__file__", None)
     return os.path.realpath(file) if isinstance(file, str) else None
+
+
+def _is_torch(cls: Optional[type]) -> bool:
+    return cls is not None and cls.__module__.split(".")[0] == "torch"
 
 
 def _constructor_owner(cls: type) -> Optional[type]:

@@ -18,6 +18,7 @@ from metalens.worker.trace.written import are_integers, sizes_of, written_shapes
 _SIZES = (64, 32, 28, 224, 96, 128, 256, 16, 48, 227, 299, 384, 512, 8)
 _MOST_TRIES = 40
 _TOKENS = re.compile(r"ids?$|token|idx|index|indices|label|target|input_ids|src$|tgt$|seq$|words|text", re.IGNORECASE)
+_TARGET = re.compile(r"target|label|truth|(^|_)(gt|true|y)($|_)", re.IGNORECASE)
 _TIMES = re.compile(r"^(t|time|times|timestep|timesteps|time_step|sigma|noise_level)$")
 _OPTIONAL = re.compile(r"mask|hidden|state|cache|past|bias", re.IGNORECASE)
 _SEQUENCE = re.compile(r"attention|attn|transformer|encoder|decoder|token|seq|block|mlp|feed", re.IGNORECASE)
@@ -83,6 +84,19 @@ def written_specs(module: torch.nn.Module, specs: dict[str, Optional[Spec]]) -> 
         spec, whole = specs[name], are_integers(said[name][1])
         found[name] = Spec(sizes, whole if whole is not None else spec is not None and spec.integer)
     return found
+
+
+def compared(specs: dict[str, Optional[Spec]]) -> Iterator[dict[str, Optional[Spec]]]:
+    """A prediction and its target, if the names say so: classes, numbers, classes of pixels."""
+    names = list(specs)
+    if len(names) == 2 and _TARGET.search(names[1]):
+        for given, target in (
+            (Spec((2, 10)), Spec((2,), True)),
+            (Spec((2, 10)), Spec((2, 10))),
+            (Spec((2, 3, 64, 64)), Spec((2, 64, 64), True)),
+            (Spec((2, 3, 64, 64)), Spec((2, 3, 64, 64))),
+        ):
+            yield dict(zip(names, (given, target)))
 
 
 def _guess(module: torch.nn.Module, name: str, annotation: str) -> Spec:
@@ -153,6 +167,7 @@ def probe(module: torch.nn.Module, run: Run, blame: Blame) -> Optional[Attempt]:
     tried: set[Any] = set()
     said = written_specs(module, specs)
     waiting: list[dict[str, Optional[Spec]]] = [specs] if said == specs else [said, specs]
+    waiting += compared(specs)
     first: Optional[Attempt] = None
     while waiting and len(tried) < _MOST_TRIES:
         specs = waiting.pop(0)
