@@ -134,6 +134,10 @@ class _Reader:
             found.update(item for item in names if self.stars or item.partition(".")[0] in bound)
             if dynamic:
                 found.update(f"'{item}" for item in _MODULE_STRING.findall(text))
+        # A module that is imported and never spoken of is imported for what it does: it registers models.
+        spoken = {item.partition(".")[0] for items in references.values() for item in items}
+        idle = (item.module for item in self.modules if not (item.name or item.level))
+        references[MODULE] |= {f"'{module}" for module in idle if module.partition(".")[0] not in spoken}
         return Outline(
             imports=imports,
             modules=tuple(dict.fromkeys(self.modules)),

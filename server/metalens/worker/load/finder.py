@@ -14,6 +14,7 @@ from typing import Any, Optional
 
 from metalens.worker.load import (
     accelerate,
+    apex,
     backbones,
     boxes,
     clicks,
@@ -122,6 +123,7 @@ _SOURCES = (
     backbones.module,
     gym.module,
     hub.module,
+    apex.module,
     timm.module,
     vec_envs.module,
     data_files.module,

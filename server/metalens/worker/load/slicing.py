@@ -30,7 +30,8 @@ def slice_script(tree: ast.Module, local: frozenset[str] = frozenset()) -> None:
     reads = [_names_read(parts) | (named if _reads_by_text(parts) else set()) for parts in below]
     binds = [bound_names(statement) | _mutated(statement, parts) for statement, parts in zip(statements, below)]
     hot = _hot_names(statements, below, reads, binds, local)
-    needed = [_is_seed(*one, hot) for one in zip(statements, below, reads)]
+    every = set().union(*reads)
+    needed = [_is_seed(*one, hot) or _registers(one[0], every, local) for one in zip(statements, below, reads)]
     wanted = set().union(*(read for read, keep in zip(reads, needed) if keep)) if any(needed) else set()
     changed = True
     while changed:
@@ -118,6 +119,18 @@ def _hot_module(module: Optional[str], local: frozenset[str]) -> bool:
 def _is_unbound_import(statement: ast.stmt) -> bool:
     star = isinstance(statement, ast.ImportFrom) and any(alias.name == "*" for alias in statement.names)
     return star or (isinstance(statement, ast.ImportFrom) and statement.module == "__future__")
+
+
+def _registers(statement: ast.stmt, read: set[str], local: frozenset[str]) -> bool:
+    """Whether an import of the workspace's own is there only for what it does: nothing reads the names."""
+    if not isinstance(statement, (ast.Import, ast.ImportFrom)) or _is_unbound_import(statement):
+        return False
+    names = bound_names(statement)
+    return (
+        names.isdisjoint(read)
+        and any(_imports_hot(statement, name, local) for name in names)
+        and not any((alias.name or "").split(".")[0].startswith(_HOT) for alias in statement.names)
+    )
 
 
 def _is_seed(statement: ast.stmt, parts: list[ast.AST], read: set[str], hot: set[str]) -> bool:

@@ -16,18 +16,25 @@ class UnknownError(Exception):
     """Something needed the truth, length, text or parts of a value that is not known."""
 
 
+_LISTING = (".items(...)", ".keys(...)", ".values(...)")
+
+
 class Unknown:
-    """Stands for any value. `why` tells what was not known, in the user's terms."""
+    """Stands for any value. `why` tells what was not known, in the user's terms.
 
-    __slots__ = ("_why",)
+    Where it was `loaded` it holds weights, which change values alone: whoever goes through them meets none.
+    """
 
-    def __init__(self, why: str) -> None:
+    __slots__ = ("_loaded", "_why")
+
+    def __init__(self, why: str, loaded: bool = False) -> None:
         object.__setattr__(self, "_why", why)
+        object.__setattr__(self, "_loaded", loaded)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name.endswith("__") and name != "__dict__":
             raise AttributeError(name)
-        return Unknown(f"{self._why}.{name}")
+        return Unknown(f"{self._why}.{name}", self._loaded)
 
     def __setattr__(self, name: str, value: Any) -> None:
         return None
@@ -44,10 +51,13 @@ class Unknown:
             from metalens.worker.load.settings import Told  # noqa: PLC0415 - which builds on this file
 
             return Told(kwargs)
-        return Unknown(f"{self._why}(...)")
+        return Unknown(f"{self._why}(...)", self._loaded)
 
     def __getitem__(self, key: Any) -> Unknown:
-        return Unknown(f"{self._why}[...]")
+        return Unknown(f"{self._why}[...]", self._loaded)
+
+    def __iter__(self) -> Any:
+        return iter(()) if lists_weights(self) else self._raise()
 
     def __setitem__(self, key: Any, value: Any) -> None:
         return None
@@ -73,7 +83,7 @@ class Unknown:
     def _same(self, *args: Any) -> Unknown:
         return self
 
-    __str__ = __format__ = __bool__ = __len__ = __iter__ = __contains__ = __int__ = __float__ = __index__ = _raise
+    __str__ = __format__ = __bool__ = __len__ = __contains__ = __int__ = __float__ = __index__ = _raise
     __instancecheck__ = __subclasscheck__ = _raise
     __next__ = __reversed__ = __complex__ = __bytes__ = __array__ = __fspath__ = __await__ = _raise
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _same  # type: ignore[assignment]
@@ -82,6 +92,11 @@ class Unknown:
     __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __lshift__ = __rshift__ = _same
     __neg__ = __pos__ = __abs__ = __invert__ = __round__ = _same
     __iadd__ = __isub__ = __imul__ = __itruediv__ = _same
+
+
+def lists_weights(value: Unknown) -> bool:
+    """Whether these are the items of something that was loaded."""
+    return value._loaded and value._why.endswith(_LISTING)  # type: ignore[no-any-return]
 
 
 def _is_decorated(item: Any) -> bool:

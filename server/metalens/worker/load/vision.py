@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable
 from typing import Any, Optional
 
@@ -39,6 +40,18 @@ DATASETS: dict[str, tuple[int, int, int, int]] = {
 
 # Their images or classes are what somebody's folder holds.
 _VARYING = {"ImageNet", "ImageFolder", "LSUN", "Food101", "Flowers102", "OxfordIIITPet"}
+
+
+class InterpolationMode(enum.Enum):
+    """How pixels are made up, which changes no size."""
+
+    NEAREST = "nearest"
+    NEAREST_EXACT = "nearest-exact"
+    BILINEAR = "bilinear"
+    BICUBIC = "bicubic"
+    BOX = "box"
+    HAMMING = "hamming"
+    LANCZOS = "lanczos"
 
 
 class KnownDataset(torch.utils.data.Dataset):  # type: ignore[type-arg, misc]
@@ -289,7 +302,7 @@ TRANSFORMS: dict[str, Any] = {
     "PILToTensor": _pil_to_tensor,
     "Lambda": _lambda,
     "ToPILImage": _to_picture,
-    "InterpolationMode": _same,
+    "InterpolationMode": InterpolationMode,
 }
 _MODULES: dict[str, Callable[..., Callable[[Any], Any]]] = {
     "RandomApply": Compose,
@@ -322,6 +335,7 @@ TRANSFORMS.update(
     }
 )
 FUNCTIONS: dict[str, Any] = {
+    "InterpolationMode": InterpolationMode,
     "resize": _function(_resize),
     "center_crop": _function(_crop),
     "pad": _function(_pad),

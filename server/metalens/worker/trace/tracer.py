@@ -15,7 +15,7 @@ import torch
 
 from metalens.protocol.values import Location
 from metalens.worker.load import instrument, typed
-from metalens.worker.load.unknown import Unknown, UnknownError
+from metalens.worker.load.unknown import Unknown, UnknownError, lists_weights
 from metalens.worker.trace.devices import WantsDevices, devices
 from metalens.worker.trace.facts import Facts, ModuleCall, Origin
 from metalens.worker.trace.guards import branch, held, marked, unknowns, why
@@ -259,7 +259,7 @@ class Tracer:
                 return make()
             try:
                 items = make()
-                if not isinstance(items, Unknown):
+                if not isinstance(items, Unknown) or lists_weights(items):
                     return rounds(self, items, 1 if training else _FACTORY_ROUNDS, structure, sys._getframe(1))
             except UnknownError:
                 pass

@@ -130,7 +130,7 @@ def _torch_patches() -> list[_Patch]:
         return model if model is not None else (lambda function: function)
 
     def unknown(what: str) -> Callable[..., Any]:
-        return lambda *args, **kwargs: Unknown(what)
+        return lambda *args, **kwargs: Unknown(what, loaded=True)
 
     def checkpoint(function: Any, *args: Any, **kwargs: Any) -> Any:
         ours = ("use_reentrant", "preserve_rng_state", "context_fn", "determinism_check", "debug", "early_stop")

@@ -32,7 +32,7 @@ class Weights:
 
     def get_state_dict(self, *args: Any, **kwargs: Any) -> Any:
         """The numbers themselves."""
-        return Unknown("downloaded weights")
+        return Unknown("downloaded weights", loaded=True)
 
 
 def _weights(name: str) -> Any:

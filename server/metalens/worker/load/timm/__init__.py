@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
-from metalens.worker.load.timm import layers, transformer
+from metalens.worker.load.timm import layers, registry, transformer
 
 STAND_IN = True
 
@@ -26,6 +26,7 @@ _CONSTANTS = {
 _HELD: dict[str, dict[str, Any]] = {
     **{name: layers.HELD for place in _LAYERS for name in (place, *(f"{place}.{file}" for file in _FILES))},
     "timm.models.vision_transformer": {**layers.HELD, **transformer.HELD, "_cfg": _config},
+    **dict.fromkeys(("timm", "timm.models", "timm.models.registry", "timm.models.factory"), registry.HELD),
     "timm.data": _CONSTANTS,
     "timm.data.constants": _CONSTANTS,
 }
