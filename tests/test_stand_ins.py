@@ -1,5 +1,6 @@
 """Stand-ins for data: what they know is right, and what they make up is told."""
 
+import ast
 import csv
 import os
 import sys
@@ -19,6 +20,7 @@ from metalens.worker.load import (  # noqa: E402
     gym_env,
     gym_wrappers,
     inventions,
+    parsing,
     pictures,
     spaces,
     tables,
@@ -334,3 +336,32 @@ def test_settings_of_a_package_that_is_missing_have_what_they_are_given(name):
 def test_other_objects_of_such_a_package_are_not_known():
     assert isinstance(Unknown("package.Model")(channels=3), Unknown)
     assert isinstance(Unknown("package.Config")("file.json", channels=3), Unknown)
+
+
+class TestWeights:
+    def test_whoever_goes_through_them_meets_none(self):
+        loaded = Unknown("torch.load(...)", loaded=True)
+        assert list(loaded.items()) == list(loaded["model"].keys()) == []
+        assert {key: value for key, value in loaded["state"].items()} == {}
+
+    def test_they_are_not_known_otherwise(self):
+        loaded = Unknown("torch.load(...)", loaded=True)
+        for use in (iter, len, bool):
+            with pytest.raises(UnknownError):
+                use(loaded)
+        with pytest.raises(UnknownError):
+            list(Unknown("config").items())
+
+
+class TestOlderSyntax:
+    def test_a_word_that_was_no_word_of_the_language(self):
+        tree = parsing.parsed("y = x.cuda(0, async=True)\n", "script.py")
+        assert ast.unparse(tree) == "y = x.cuda(0, non_blocking=True)"
+        assert parsing.is_older("script.py")
+        parsing.parsed("y = x\n", "script.py")
+        assert not parsing.is_older("script.py")
+
+    @pytest.mark.parametrize("text", ["print 'text'", "async = 3 +", "def f(:"])
+    def test_what_never_was_python(self, text):
+        with pytest.raises(SyntaxError):
+            parsing.parsed(text, "script.py")

@@ -15,7 +15,7 @@ from metalens.worker.load import arrays, environments, spaces
 from metalens.worker.load.unknown import Unknown
 
 STAND_IN = True
-_EPISODE = 8
+_EPISODE, _STEPS = 8, 1000
 _MEANINGS = "NOOP FIRE UP RIGHT LEFT DOWN UPRIGHT UPLEFT DOWNRIGHT DOWNLEFT".split()
 _MEANINGS += [f"{name}FIRE" for name in _MEANINGS[2:]]
 _FEW = {3: ["NOOP", "UP", "DOWN"], 4: ["NOOP", "FIRE", "RIGHT", "LEFT"]}
@@ -136,6 +136,7 @@ class KnownEnv(Env):
     def __init__(self, known: environments.Known, shape: Any = None) -> None:
         self.observation_space, self.action_space = _spaces(known, shape)
         self.ale = _Console()
+        self._max_episode_steps = _STEPS
         self._left = _EPISODE
 
     def get_action_meanings(self) -> list[str]:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from metalens.worker.load.instrument import Table, instrument
+from metalens.worker.load.parsing import parsed
 from metalens.worker.load.sources import read_text
 from metalens.worker.load.syntax import is_training_loop
 
@@ -38,7 +39,7 @@ def page_of(text: str, file: str) -> Page:
     known = _pages.get(file)
     if known is not None and known.text == text:
         return known
-    tree = ast.parse(text, file)
+    tree = parsed(text, file)
     # An imported module keeps everything but loops that train, which belong to a script.
     tree.body = [part for part in tree.body if not (isinstance(part, ast.For) and is_training_loop(part))]
     table = instrument(tree, text)

@@ -8,6 +8,7 @@ import re
 import textwrap
 from collections.abc import Iterator
 
+from metalens.worker.load.parsing import parsed
 from metalens.worker.load.walking import bound_names, nodes
 
 _FENCE = re.compile(
@@ -28,7 +29,7 @@ def programs(file: str, text: str) -> Iterator[ast.Module]:
     elif file.endswith(".ipynb"):
         yield from _cells(file, text)
     else:
-        yield ast.parse(text, file)
+        yield parsed(text, file)
 
 
 def continued(file: str, text: str) -> Iterator[ast.Module]:
