@@ -59,6 +59,9 @@ class Unknown:
     def __iter__(self) -> Any:
         return iter(()) if lists_weights(self) else self._raise()
 
+    def __len__(self) -> int:
+        return 0 if lists_weights(self) else self._raise()
+
     def __setitem__(self, key: Any, value: Any) -> None:
         return None
 
@@ -83,7 +86,7 @@ class Unknown:
     def _same(self, *args: Any) -> Unknown:
         return self
 
-    __str__ = __format__ = __bool__ = __len__ = __contains__ = __int__ = __float__ = __index__ = _raise
+    __str__ = __format__ = __bool__ = __contains__ = __int__ = __float__ = __index__ = _raise
     __instancecheck__ = __subclasscheck__ = _raise
     __next__ = __reversed__ = __complex__ = __bytes__ = __array__ = __fspath__ = __await__ = _raise
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _same  # type: ignore[assignment]

@@ -92,6 +92,8 @@ def value_of(parameter: inspect.Parameter, variant: int) -> Any:
         return MadeUp(variant)
     if "bool" in annotation:
         return False
+    if name.endswith("kwargs"):
+        return {}
     if re.search(r"Module|Callable", annotation) or (_MODULES.match(name) and "int" not in annotation):
         return torch.nn.BatchNorm2d if _NORMS.search(name) else torch.nn.Identity()
     value = _by_name(name, variant)
