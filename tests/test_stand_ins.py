@@ -26,10 +26,12 @@ from metalens.worker.load import (  # noqa: E402
     tables,
     vision,
 )
+from metalens.worker.load.sources import Sources  # noqa: E402
 from metalens.worker.load.unknown import Unknown, UnknownError  # noqa: E402
 from metalens.worker.trace import parallel, stores  # noqa: E402
 from metalens.worker.trace.failures import _passes_stand_in  # noqa: E402
 from metalens.worker.trace.tracer import FileTrace, Tracer  # noqa: E402
+from trees import write_tree  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -365,3 +367,26 @@ class TestOlderSyntax:
     def test_what_never_was_python(self, text):
         with pytest.raises(SyntaxError):
             parsing.parsed(text, "script.py")
+
+
+class TestFolders:
+    """The first folder of the path is the script's own."""
+
+    def found(self, tmp_path, monkeypatch, files):
+        write_tree(tmp_path, dict.fromkeys(files, "x = 1\n"))
+        monkeypatch.setattr(sys, "path", [str(tmp_path / "first"), str(tmp_path / "second")])
+        search = finder.WorkspaceFinder(Sources(str(tmp_path), {}), lambda *args: None)
+        spec = search.find_spec("utils")
+        return None if spec is None else spec.origin or spec.submodule_search_locations
+
+    def test_a_folder_of_modules_comes_before_a_module_elsewhere(self, tmp_path, monkeypatch):
+        found = self.found(tmp_path, monkeypatch, ["first/utils/tools.py", "second/utils.py"])
+        assert found == [str(tmp_path / "first" / "utils")]
+
+    def test_a_folder_without_modules_does_not(self, tmp_path, monkeypatch):
+        found = self.found(tmp_path, monkeypatch, ["first/utils/data.txt", "second/utils.py"])
+        assert found == str(tmp_path / "second" / "utils.py")
+
+    def test_a_package_is_found_as_ever(self, tmp_path, monkeypatch):
+        found = self.found(tmp_path, monkeypatch, ["first/utils/__init__.py", "first/utils.py", "second/utils.py"])
+        assert found == str(tmp_path / "first" / "utils" / "__init__.py")

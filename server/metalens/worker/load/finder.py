@@ -68,6 +68,12 @@ class WorkspaceFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
                 return self._spec(name, init, [base])
             if self.sources.exists(base + ".py"):
                 return self._spec(name, base + ".py", None)
+            # Of the folders that we add to the path the first is the script's own: what it holds comes before modules
+            # in others, though it is no package to Python.
+            if os.path.isdir(base) and any(entry.endswith(".py") for entry in os.listdir(base)):
+                spec = importlib.machinery.ModuleSpec(name, None, is_package=True)
+                spec.submodule_search_locations = [base]
+                return spec
         return None
 
     def _spec(self, name: str, file: str, folders: Optional[list[str]]) -> importlib.machinery.ModuleSpec:
