@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Optional
+
+import torch
 
 from metalens.protocol.messages import Finding
 from metalens.worker.judge import words
@@ -12,7 +15,7 @@ from metalens.worker.judge.case import Case, Mistake
 from metalens.worker.judge.repair import repairs_of
 from metalens.worker.judge.replay import replay
 from metalens.worker.judge.rules import mistake_of
-from metalens.worker.trace.facts import Facts, Failure
+from metalens.worker.trace.facts import Facts, Failure, ModuleCall
 
 
 def judge(failure: Failure, facts: Facts) -> Optional[Finding]:
@@ -57,8 +60,16 @@ def explain(case: Case) -> Finding:
 
 
 def may_speak(failure: Failure) -> bool:
-    """Whether a run of this grade may raise a finding: clean ones may, borrowed ones for sizes fixed in the class."""
-    return failure.grade == "clean" or (failure.grade == "borrowed" and failure.fixed)
+    """Whether a run of this grade may raise a finding: clean ones may, borrowed ones for sizes fixed in the class.
+
+    A model that is called with nothing (a slice beyond what there is of the data) would not have been called.
+    """
+    graded = failure.grade == "clean" or (failure.grade == "borrowed" and failure.fixed)
+    return graded and not any(part.numel() == 0 for call in failure.modules[:1] for part in _tensors(call))
+
+
+def _tensors(call: ModuleCall) -> Iterator[torch.Tensor]:
+    return (part for part in (*call.args, *call.kwargs.values()) if isinstance(part, torch.Tensor))
 
 
 def notes(case: Case, mistake: Mistake) -> tuple[str, ...]:
