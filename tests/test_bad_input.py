@@ -64,7 +64,12 @@ TROUBLES = {
     "recurses": ("self.trouble()", "failed", "RecursionError"),
     "allocates": ("self.big = bytearray(100 * 2**30)", "failed", "MemoryError"),
     "forks": ("import os; os.fork()", "failed", "start programs"),
-    "starts": ("import subprocess; subprocess.run(['touch', 'stray'])", "failed", "start programs"),
+    "starts": (
+        "import subprocess; subprocess.run(['touch', 'stray'])",
+        "skipped",
+        "No such file or directory: 'touch'",
+    ),
+    "spawns": ("import os; os.posix_spawnp('touch', ['touch', 'stray'], {})", "failed", "start programs"),
     "connects": ("import socket; socket.create_connection(('127.0.0.1', 9))", "failed", "use the network"),
     "writes": ("import os; os.close(os.open('stray', os.O_CREAT | os.O_WRONLY))", "failed", "write files"),
     "threads": ("import threading; threading.Thread(target=threading.Event().wait).start()", "traced", ""),

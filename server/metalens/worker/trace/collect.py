@@ -112,6 +112,8 @@ def _status(seen: Seen) -> tuple[str, str]:
         return "instantiated", reason or "nobody calls it"
     if seen.ended is None or isinstance(seen.ended, _LIMITS):
         return "skipped", reason or "its constructor did not end"
+    if isinstance(seen.ended, FileNotFoundError):
+        return "skipped", reason  # what is not on this machine may be on the user's
     if seen.mended or seen.assumed:
         return "skipped", f"{reason} ({seen.mended or 'its arguments are made up'})"  # it may well be our doing
     return "failed", reason

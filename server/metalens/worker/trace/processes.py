@@ -1,11 +1,17 @@
-"""Worker processes of a script run here and now, so that the models which they build are seen."""
+"""Worker processes of a script run here and now, so that the models which they build are seen.
+
+Other programs are as good as not installed: scripts that ask git or nvidia-smi often do without.
+"""
 
 from __future__ import annotations
 
 import concurrent.futures
+import errno
 import multiprocessing
 import multiprocessing.pool
 import multiprocessing.process
+import os
+import subprocess
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -24,7 +30,20 @@ def patches() -> list[tuple[Any, str, Any]]:
         (torch.multiprocessing.spawn, "spawn", _spawn),
         (concurrent.futures, "ProcessPoolExecutor", Executor),
         (concurrent.futures, "ThreadPoolExecutor", Executor),
+        (subprocess, "Popen", _Missing),
+        (os, "system", lambda command: 127),  # what a shell says of a command that it does not find
     ]
+
+
+class _Missing(subprocess.Popen):  # type: ignore[type-arg]
+    """A program that cannot be started."""
+
+    def __init__(self, args: Any, *more: Any, **options: Any) -> None:
+        program = args if isinstance(args, (str, bytes)) else next(iter(args), "")
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), program)
+
+    def __del__(self, *args: Any) -> None:
+        """There is nothing to wait for."""
 
 
 class Pool:
