@@ -137,3 +137,22 @@ def test_unreadable_files_are_passed_over(tmp_path):
 
 def test_no_classes_no_callers():
     assert callers_of(Workspace(Path(__file__).parent), ()) == ()
+
+
+def test_the_names_of_a_whole_file(tmp_path):
+    files = {
+        "models/__init__.py": "from .net import *\ndef build(name): return globals()[name]()\n",
+        "models/net.py": NET,
+        "train.py": "from models import build\nbuild('Net')\n",
+        "other.py": "from elsewhere import build\nbuild('Net')\n",
+    }
+    assert callers(tree(tmp_path, files), "models/net.py") == ["train.py", "models/__init__.py"]
+
+
+def test_a_module_that_is_imported_and_never_spoken_of(tmp_path):
+    files = {
+        "registered/net.py": NET,
+        "train.py": "import registered.net\nfrom factory import create_model\nmodel = create_model('net')\n",
+        "other.py": "import elsewhere.net\nmodel = create_model('net')\n",
+    }
+    assert callers(tree(tmp_path, files), "registered/net.py") == ["train.py"]

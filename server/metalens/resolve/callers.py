@@ -223,7 +223,8 @@ class _Search:
     def _leads_there(self, file: str, reference: str) -> bool:
         name = reference.strip("'")
         if name != reference:
-            path = self._view.module(file, name, 0)
+            plain = name.lstrip(".")
+            path = self._view.module(file, plain, len(name) - len(plain))
             return path is not None and self._exposes(path)
         return any(self._is_found(symbol) for symbol in self._symbols(file, name))
 

@@ -20,6 +20,7 @@ _SILENT = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _MODULE_STRING = re.compile(r"""["']([^\W\d]\w*(?:\.\w+)*)\.?(?=["'{])""")
+_NAMESPACE = re.compile(r"(?<![\w.])(?:globals|vars)\(\)")
 _DYNAMIC = re.compile(r"\b(?:import_module|__import__)\b|(?<![\w.])eval\(")
 _PATH_LINE = re.compile(r"^.*path.*$", re.MULTILINE | re.IGNORECASE)
 _PATH_PART = re.compile(r"""["']([\w.][\w./-]*)["']""")
@@ -132,6 +133,10 @@ class _Reader:
             found = references.setdefault(name, set())
             names = set(_REFERENCE.findall(_SILENT.sub("", text)))
             found.update(item for item in names if self.stars or item.partition(".")[0] in bound)
+            if _NAMESPACE.search(text):
+                # `globals()[name](...)` may mean whatever the file has.
+                found.update(imports)
+                found.update(f"'{'.' * item.level}{item.module}" for item in self.stars if item.module)
             if dynamic:
                 found.update(f"'{item}" for item in _MODULE_STRING.findall(text))
         # A module that is imported and never spoken of is imported for what it does: it registers models.

@@ -12,7 +12,7 @@ from typing import Any, Optional
 
 from metalens.worker.load import sounds
 from metalens.worker.load.inventions import PICTURE_SIZES, invented, picture_channels, picture_extent
-from metalens.worker.load.unknown import contains_unknown
+from metalens.worker.load.unknown import Unknown, contains_unknown
 
 STAND_IN = True
 
@@ -73,4 +73,19 @@ def _picture(*args: Any, **kwargs: Any) -> Any:
     return sys.modules["PIL.Image"].new("RGB" if picture_channels() == 3 else "L", picture_extent(500, 375))
 
 
-_READERS: dict[str, dict[str, Callable[..., Any]]] = {**sounds.READERS, "PIL.Image": {"open": _picture}}
+def _settings(stream: Any, *args: Any, **options: Any) -> Any:
+    """As older versions read YAML that nobody named a loader for."""
+    if contains_unknown((stream, args, options), 1):
+        return Unknown("settings")
+    loader = (*args, *options.values(), sys.modules["yaml"].FullLoader)[0](stream)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
+
+
+_READERS: dict[str, dict[str, Callable[..., Any]]] = {
+    **sounds.READERS,
+    "PIL.Image": {"open": _picture},
+    "yaml": {"load": _settings},
+}
