@@ -106,8 +106,8 @@ class TestWrittenDown:
         assert lines(workspace)[0] == "--flag --b 1" or lines(workspace)[0] == "--flag"
 
     def test_what_the_parser_insists_on_is_made_up(self, tmp_path):
-        text = parser("'data'", "'--out', required=True", "'--size', type=int, required=True", "'--seed'")
-        script = "python train.py $DATA --out $OUT/x --size $SIZE --seed $SEED --x"
+        text = parser("'data'", "'--out', required=True", "'--kind', required=True", "'--seed'")
+        script = "python train.py $DATA --out $OUT/x --kind $KIND --seed $SEED --x"
         assert lines(tree(tmp_path, {"train.py": text, "run.sh": script}))[0] == "data --out out --x"
 
     def test_what_chooses_the_wanted_class_comes_first(self, tmp_path):

@@ -26,7 +26,7 @@ pytestmark = pytest.mark.torch
 
 # Their data is not on this machine, which is what they are about.
 WITHOUT_DATA = {"correct/sizes_from_data.py", "correct/text_corpus.py", "mistakes/doubtful_inputs.py"}
-# They end here, for want of accelerators, of arguments, of a network, or of an older Python.
+# They end here, for want of a package, of accelerators, of arguments, of a network, or of an older Python.
 ENDING = {
     f"correct/{name}.py"
     for name in (
@@ -35,6 +35,7 @@ ENDING = {
         "accelerator_by_option",
         "usage",
         "downloads",
+        "exported",
         "older_names",
         "old_tensor_types",
     )

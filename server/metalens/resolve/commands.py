@@ -22,6 +22,9 @@ _MOST_SAME = 3  # command lines that choose the same wanted thing
 
 _HELP = frozenset({"-h", "--help", "--version"})
 _ASSIGNED = re.compile(r"\+?[\w./]+=.+")
+_PLACE = re.compile(
+    r"path|dir|folder|file|root|data|image|img|video|audio|checkpoint|ckpt|weights|save|log|input|output|^out|^in$|dest|src"
+)
 _FLAG = re.compile(r"-{1,2}[A-Za-z][\w.-]*")
 
 
@@ -153,7 +156,7 @@ class _Search:
             flag = words[-1] if words else ""
             valued = bool(_FLAG.fullmatch(flag)) and not (flag in known and known[flag].flag)
             option = known.get(flag) if valued else first
-            if option is not None and option.required and not option.number and not option.choices:
+            if option is not None and option.required and _PLACE.search(option.name):
                 words.append(option.name)  # any text: what it names is not here
             elif valued:
                 words.pop()

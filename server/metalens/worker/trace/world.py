@@ -15,7 +15,17 @@ from torch.nn import Module
 
 from metalens.worker.load import backbones
 from metalens.worker.load.unknown import Unknown, UnknownError, contains_unknown
-from metalens.worker.trace import casting, command_line, devices, downloads, files, older, optimizers, processes
+from metalens.worker.trace import (
+    casting,
+    command_line,
+    devices,
+    downloads,
+    exports,
+    files,
+    older,
+    optimizers,
+    processes,
+)
 from metalens.worker.trace.folders import patches as folder_patches
 from metalens.worker.trace.operands import to_meta
 from metalens.worker.trace.parallel import patches as parallel_patches
@@ -42,6 +52,7 @@ def world() -> Iterator[None]:
         *casting.patches(),
         *files.patches(),
         *downloads.patches(),
+        *exports.patches(),
         *processes.patches(),
         *devices.patches(),
         *optimizers.patches(),
