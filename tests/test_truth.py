@@ -26,7 +26,7 @@ pytestmark = pytest.mark.torch
 
 # Their data is not on this machine, which is what they are about.
 WITHOUT_DATA = {"correct/sizes_from_data.py", "correct/text_corpus.py", "mistakes/doubtful_inputs.py"}
-# They end here, for want of a package, of accelerators, of arguments, of a network, or of an older Python.
+# They end here, for want of a package, of data, of accelerators, of arguments, of a network, or of an older Python.
 ENDING = {
     f"correct/{name}.py"
     for name in (
@@ -36,6 +36,7 @@ ENDING = {
         "usage",
         "downloads",
         "exported",
+        "empty_slices",
         "older_names",
         "old_tensor_types",
     )

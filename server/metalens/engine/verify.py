@@ -24,7 +24,7 @@ LIKELY = 8
 AT_ONCE = 2
 PATIENCE = 20.0
 
-_SEEN = ("traced", "instantiated")
+_NEITHER = 3
 # A trial may take this many times as long as the run that it repeats, and this long in any case.
 _SLOWER = 3.0
 _QUICKER = 2.0
@@ -125,7 +125,7 @@ def _gets_further(finding: Finding, fix: Fix, place: Location, before: Report, a
     changed = {moved(edit.location, fix.edits).range.start.line for edit in fix.edits if not fix.guess}
     reached = _lines(finding, before, fix.edits)
     left = reached - _lines(finding, after, ()) - changed
-    if reach and (not reached or (fix.guess and place.range.start.line not in _lines(finding, after, ()))):
+    if reach > 1 and (not reached or (fix.guess and place.range.start.line not in _lines(finding, after, ()))):
         return False
     return not left and after.problems.keys() <= before.problems.keys()
 
@@ -152,16 +152,21 @@ def _identity(finding: Finding, location: Location) -> tuple[str, Location, str]
 
 
 def _reach(finding: Finding, report: Report) -> int:
-    """How far the best run of the model got: 0 to the end of forward, 1 built, 2 neither.
+    """How far the best run of the model got: 0 to the end of forward, 1 so with inputs of ours, 2 built, 3 neither.
 
     Where the model stands in another file, whose classes are not told of: the same, added up for those of this file.
     """
     best: dict[str, int] = {}
     for context in report.contexts:
         if context.qualname == finding.model or context.file == finding.location.file:
-            rank = _SEEN.index(context.status) if context.status in _SEEN else len(_SEEN)
-            best[context.qualname] = min(rank, best.get(context.qualname, rank))
-    return best[finding.model] if finding.model in best else sum(best.values()) if best else len(_SEEN)
+            best[context.qualname] = min(_rank(context), best.get(context.qualname, _NEITHER))
+    return best[finding.model] if finding.model in best else sum(best.values()) if best else _NEITHER
+
+
+def _rank(context: Context) -> int:
+    if context.status == "traced":
+        return 1 if context.inputs is not None and context.inputs.source == "probe" else 0
+    return 2 if context.status == "instantiated" else _NEITHER
 
 
 def _output(finding: Finding, report: Report) -> Value | None:
