@@ -27,7 +27,7 @@ from metalens.worker.load.syntax import (
     looks_like_module,
     structure_of,
 )
-from metalens.worker.load.typed import defer_annotations
+from metalens.worker.load.typed import are_texts, defer_annotations
 from metalens.worker.load.walking import bound_names, fields_of, nodes
 
 CALL, OPERATE, RECORD, AUGMENT = "__metalens_call__", "__metalens_operate__", "__metalens_record__", "__metalens_aug__"
@@ -57,8 +57,7 @@ _PLAIN |= {"list", "tuple", "dict", "set", "zip", "enumerate", "repr", "id", "ca
 _DEEPEST = 6  # guards within guards
 _UNGUARDED = (ast.Global, ast.Nonlocal, ast.Pass, ast.Break, ast.Continue)
 _LOAD, _STORE = ast.Load(), ast.Store()
-_PLACES = (ast.Attribute, ast.Subscript)
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_PLACES, _FUNCTIONS = (ast.Attribute, ast.Subscript), (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 @dataclass
@@ -76,8 +75,8 @@ class Table:
 
 def instrument(tree: ast.Module, text: str) -> Table:
     """Rewrite `tree` in place. The result says which number stands for which range."""
-    defer_annotations(tree)
     rewriter = _Rewriter(Table(Ranges(Lines(text)), caught=caught_lines(tree)), constant_names(tree))
+    rewriter.defer = (lambda node: None) if are_texts(tree) else defer_annotations
     tree.body = rewriter.guarded(tree.body)
     return rewriter.table
 
@@ -90,6 +89,7 @@ class _Rewriter:
         self.strict = False
         self.guarding = True
         self.depth = 0
+        self.defer: Callable[[Any], None] = defer_annotations
         self.visitors: dict[type, Callable[[Any], Any]] = {}
 
     def visit(self, node: Any) -> Any:
@@ -200,6 +200,7 @@ class _Rewriter:
         return node
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt:
+        self.defer(node)
         if node.value is not None:
             node.value = self._named(node.value, [node.target])
         return node
@@ -244,6 +245,7 @@ class _Rewriter:
         return value
 
     def visit_FunctionDef(self, node: Any) -> Any:
+        self.defer(node)
         known = self.constants
         names = [
             part for part in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs) if part.arg != "self"
@@ -274,6 +276,8 @@ class _Rewriter:
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.stmt:
         before = self.strict
         self.strict = looks_like_module(node)
+        for part in (part for part in node.body if isinstance(part, ast.AnnAssign)):
+            self.defer(part)
         node.body = [self.visit(part) if isinstance(part, (*_FUNCTIONS, ast.ClassDef)) else part for part in node.body]
         self.strict = before
         return node

@@ -9,17 +9,19 @@ from typing import Any
 ANNOTATION = "__metalens_annotation__"
 
 
-def defer_annotations(tree: ast.Module) -> None:
-    """Hand each annotation that may fail to the hook `ANNOTATION`, as a function that makes it."""
-    if any(isinstance(part, ast.ImportFrom) and part.module == "__future__" for part in tree.body[:5]):
-        return  # almost always that of annotations, which then are texts
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            node.returns = _deferred(node.returns)
-            for part in _parameters(node.args):
-                part.annotation = _deferred(part.annotation)
-        elif isinstance(node, ast.AnnAssign):
-            node.annotation = _deferred(node.annotation)
+def are_texts(tree: ast.Module) -> bool:
+    """Whether a file's annotations are not evaluated at all."""
+    return any(isinstance(part, ast.ImportFrom) and part.module == "__future__" for part in tree.body[:5])
+
+
+def defer_annotations(node: Any) -> None:
+    """Hand the annotations of a function or of a name that may fail to the hook `ANNOTATION`, each as a function."""
+    if isinstance(node, ast.AnnAssign):
+        node.annotation = _deferred(node.annotation)
+        return
+    node.returns = _deferred(node.returns)
+    for part in _parameters(node.args):
+        part.annotation = _deferred(part.annotation)
 
 
 def evaluated(make: Callable[[], Any]) -> Any:
