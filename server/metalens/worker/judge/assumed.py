@@ -8,11 +8,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, Optional
 
-from metalens.protocol.messages import Fix
+from metalens.protocol.messages import Edit, Fix
 from metalens.worker.judge import torchkind, words
 from metalens.worker.judge.case import Case, Mistake
 from metalens.worker.judge.definitions import slot_of
+from metalens.worker.judge.source import source_of
 
+_NUMBER, _NAME = re.compile(r"\d+"), re.compile(r"[^\W\d]\w*")
+# A name with a factor or a term beside it.
+_SCALED = re.compile(r"\w\]?\s*(?:\*\*?|//|[+-])\s*\d|\d\s*(?:\*|[+-])\s*[^\W\d]")
 _LONGEST = 32
 _SMALL = 4
 
@@ -35,14 +39,18 @@ def in_own_words(case: Case, mistake: Mistake) -> Mistake:
     return replace(mistake, message=words.fit(message, mistake.message))
 
 
-def without_our_numbers(fixes: Iterable[Fix], mistake: Mistake) -> tuple[Fix, ...]:
-    """The fixes that write down no size which rests on what was made up."""
+def without_our_numbers(case: Case, fixes: Iterable[Fix], mistake: Mistake) -> tuple[Fix, ...]:
+    """The fixes that write down no size which rests on what was made up, and no arithmetic that fits it by chance."""
     ours = {size for size in (mistake.expected, mistake.given) if size is not None and size > _SMALL}
-    return tuple(
-        fix
-        for fix in fixes
-        if not any(int(number) in ours for edit in fix.edits for number in re.findall(r"\d+", edit.text))
-    )
+
+    def rests(edit: Edit) -> bool:
+        if any(int(number) in ours for number in _NUMBER.findall(edit.text)):
+            return True
+        before = source_of(case.facts, edit.location.file).slice(edit.location.range)
+        fresh = {*_NAME.findall(edit.text)} - {*_NAME.findall(before)}
+        return bool(fresh) and bool(_SCALED.search(edit.text))
+
+    return tuple(fix for fix in fixes if not any(map(rests, fix.edits)))
 
 
 def _expression(case: Case, layer: Any, argument: str) -> Optional[str]:

@@ -45,7 +45,7 @@ def explain(case: Case) -> Finding:
     failure, mistake = case.failure, mistake_of(case)
     fixes = repairs_of(case, mistake)
     if is_assumed(case):
-        fixes, mistake = without_our_numbers(fixes, mistake), in_own_words(case, mistake)
+        fixes, mistake = without_our_numbers(case, fixes, mistake), in_own_words(case, mistake)
     return Finding(
         code=mistake.code,
         severity="error",
