@@ -77,8 +77,12 @@ def _shape_of(owner: ast.expr, names: dict[str, Any]) -> tuple[int, ...]:
 def _gives_pieces(value: ast.expr, names: dict[str, Any]) -> bool:
     if isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
         return value.func.attr in _MANY
+    if isinstance(value, ast.Call) and getattr(value.func, "id", "") == "map" and len(value.args) == 2:
+        return _gives_pieces(value.args[1], names)
     if isinstance(value, ast.Subscript):
         return _gives_pieces(value.value, names) or (
             isinstance(value.value, ast.Attribute) and value.value.attr == "shape"
         )
-    return isinstance(value, ast.Name) and isinstance(names.get(value.id), torch.Tensor)
+    known = names.get(value.id) if isinstance(value, ast.Name) else None
+    pieces = known if isinstance(known, (tuple, list)) else ()
+    return isinstance(known, torch.Tensor) or (bool(pieces) and all(isinstance(part, torch.Tensor) for part in pieces))

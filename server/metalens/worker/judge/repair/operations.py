@@ -21,7 +21,7 @@ from metalens.worker.judge.repair.edits import (
     literal,
 )
 from metalens.worker.judge.repair.heads import near_divisors
-from metalens.worker.judge.repair.sizes import change_value, holder_of
+from metalens.worker.judge.repair.sizes import assigned, change_value, holder_of
 from metalens.worker.judge.repair.space import same_space
 from metalens.worker.judge.repair.widths import resize
 from metalens.worker.judge.rules.products import operand_nodes
@@ -160,7 +160,7 @@ def counted(case: Case, mistake: Mistake) -> Iterator[Fix]:
     found = unpacking_of(case.failure, case.facts)
     source = source_of(case.facts, case.location.file)
     if found is not None:
-        value = found.statement.value
+        value = _pieces(source, found.statement)
         if (
             isinstance(value, ast.Call)
             and isinstance(value.func, ast.Attribute)
@@ -185,6 +185,16 @@ def counted(case: Case, mistake: Mistake) -> Iterator[Fix]:
             for dim in (mistake.expected, -1):
                 if dim is not None:
                     yield fix(f"Use dim {dim}", source.replace(node, str(dim)))
+
+
+def _pieces(source: Source, statement: ast.Assign) -> ast.expr:
+    """What is unpacked, if need be where it was made: behind `map` and a name."""
+    value = statement.value
+    if isinstance(value, ast.Call) and getattr(value.func, "id", "") == "map" and len(value.args) == 2:
+        value = value.args[1]
+    scope = source.function_at(statement.lineno - 1)
+    made = assigned(scope, value.id) if isinstance(value, ast.Name) and scope is not None else []
+    return made[0] if len(made) == 1 else value
 
 
 def retyped(case: Case, mistake: Mistake) -> Iterator[Fix]:

@@ -107,7 +107,7 @@ def _change_name(
 ) -> Iterator[Fix]:
     scopes = [n for n in source.enclosing(node) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
     for scope in (*scopes, source.tree):
-        values = _assigned(scope, node.id)
+        values = assigned(scope, node.id)
         if len(values) == 1 and literal(values[0]) == old:
             yield fix(f"Change {node.id} to {new}", source.replace(values[0], str(new)))
         elif len(values) == 1:
@@ -218,7 +218,8 @@ def _self_assignment(source: Source, node: ast.Attribute) -> Optional[ast.expr]:
     return values[0] if len(values) == 1 else None
 
 
-def _assigned(scope: ast.AST, name: str) -> list[ast.expr]:
+def assigned(scope: ast.AST, name: str) -> list[ast.expr]:
+    """The values that a name is given in a scope."""
     body: list[ast.AST] = list(getattr(scope, "body", []))
     found = []
     while body:
