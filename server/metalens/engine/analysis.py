@@ -117,9 +117,10 @@ class Analysis:
 
     def _show(self, shown: Result | None, publish: Callable[[Result], None]) -> Result:
         merged = self._merged()
-        result = self._carried(merged)
+        answered = self._all_answered(merged)
+        result = merged if answered else self._carried(merged)
         findings = tuple(self._offered(finding) for finding in result.findings)
-        result = replace(result, findings=findings, torch=self.torch, complete=self._all_known(merged))
+        result = replace(result, findings=findings, torch=self.torch, complete=answered and self._all_tried(merged))
         if result != shown:
             publish(result)
         return result
@@ -151,19 +152,16 @@ class Analysis:
                 offered = await verify(replace(finding, fixes=candidates), found_by, self.text_of, self.attempt)
                 self._verified[_key(finding)] = len(found_by), offered
 
-    def _all_known(self, merged: Result) -> bool:
-        """Whether every run has answered and every fix was tried."""
-        tried = all(_key(finding) in self._verified for finding in merged.findings if finding.fixes)
-        return tried and self._all_answered
+    def _all_tried(self, merged: Result) -> bool:
+        return all(_key(finding) in self._verified for finding in merged.findings if finding.fixes)
 
-    @property
-    def _all_answered(self) -> bool:
+    def _all_answered(self, merged: Result) -> bool:
         if len(self.answers) + len(self._left_out) < len(self.plan.runs):
             return False
-        return self._deepened or not deeper_runs(self.plan.runs, self.answers, self._merged().models)
+        return self._deepened or not deeper_runs(self.plan.runs, self.answers, merged.models)
 
     def _carried(self, result: Result) -> Result:
-        if self.previous is None or self._all_answered:
+        if self.previous is None:
             return result
         known = {model.cls.qualname: model.contexts for model in self.previous.models}
         models = tuple(Model(m.cls, min(m.contexts, known.get(m.cls.qualname, ()), key=_rank)) for m in result.models)

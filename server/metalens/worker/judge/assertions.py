@@ -16,13 +16,12 @@ from metalens.worker.trace.facts import Facts, Failure
 
 _RAISED = (AssertionError, ValueError, RuntimeError)
 _ASKING = frozenset(["size", "dim", "ndimension", "numel"])
-_ARITHMETIC: dict[type, Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.FloorDiv: operator.floordiv,
-    ast.Mod: operator.mod,
-}
+_BUILT_IN = frozenset(["len", "tuple", "list"])
+_SIGNS: dict[type, str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.FloorDiv: "//", ast.Mod: "%"}
+_ALLOWED: tuple[type, ...] = (
+    *(ast.Constant, ast.Name, ast.Attribute, ast.Subscript, ast.Slice, ast.Tuple, ast.List, ast.Load),
+    *(ast.BinOp, ast.UnaryOp, ast.USub, ast.Call, *_SIGNS),
+)
 _COMPARING: dict[type, tuple[str, Callable[[Any, Any], bool]]] = {
     ast.Eq: ("==", operator.eq),
     ast.NotEq: ("!=", operator.ne),
@@ -31,7 +30,6 @@ _COMPARING: dict[type, tuple[str, Callable[[Any, Any], bool]]] = {
     ast.Gt: (">", operator.gt),
     ast.GtE: (">=", operator.ge),
 }
-_SIGNS: dict[type, str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.FloorDiv: "//", ast.Mod: "%"}
 _OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 
@@ -155,46 +153,26 @@ def _sides(test: ast.expr) -> tuple[ast.expr, type, Optional[ast.expr]]:
 
 def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
     """The value of an expression of sizes."""
+    if not all(isinstance(part, _ALLOWED) and _may_be_asked(part) for part in ast.walk(node)):
+        raise _Other
+    code = compile(ast.Expression(node), "<size>", "eval")
     try:
-        return _worked_out(node, names)
-    except _Other:
-        raise
+        return eval(code, {"__builtins__": {"len": _length, "tuple": tuple, "list": list}}, dict(names))
     except Exception as error:
         raise _Other from error
 
 
-def _worked_out(node: ast.expr, names: Mapping[str, Any]) -> Any:
-    if isinstance(node, ast.Constant):
-        return node.value
-    if isinstance(node, ast.Name):
-        return names[node.id]
-    if isinstance(node, ast.Attribute):
-        return getattr(_worked_out(node.value, names), node.attr)
-    if isinstance(node, ast.Subscript):
-        return _worked_out(node.value, names)[_key(node.slice, names)]
-    if isinstance(node, (ast.Tuple, ast.List)):
-        return tuple(_worked_out(part, names) for part in node.elts)
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        return -_worked_out(node.operand, names)
-    if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
-        return _ARITHMETIC[type(node.op)](_worked_out(node.left, names), _worked_out(node.right, names))
-    if isinstance(node, ast.Call) and not node.keywords:
-        args = [_worked_out(part, names) for part in node.args]
-        name = node.func.id if isinstance(node.func, ast.Name) else ""
-        if name in ("len", "tuple", "list") and len(args) == 1 and isinstance(args[0], (torch.Tensor, tuple)):
-            return len(args[0]) if name == "len" else tuple(args[0])
-        if isinstance(node.func, ast.Attribute) and node.func.attr in _ASKING:
-            tensor = _worked_out(node.func.value, names)
-            if isinstance(tensor, torch.Tensor):
-                return getattr(tensor, node.func.attr)(*args)
-    raise _Other
+def _may_be_asked(part: ast.AST) -> bool:
+    if not isinstance(part, ast.Call):
+        return True
+    named = part.func.id if isinstance(part.func, ast.Name) else getattr(part.func, "attr", "")
+    return not part.keywords and named in (_BUILT_IN if isinstance(part.func, ast.Name) else _ASKING)
 
 
-def _key(node: ast.expr, names: Mapping[str, Any]) -> Any:
-    if isinstance(node, ast.Slice):
-        parts = (node.lower, node.upper, node.step)
-        return slice(*(None if part is None else _worked_out(part, names) for part in parts))
-    return _worked_out(node, names)
+def _length(value: Any) -> int:
+    if not isinstance(value, (torch.Tensor, tuple)):
+        raise _Other  # of a dictionary it is no size
+    return len(value)
 
 
 def _is_size(value: Any) -> bool:

@@ -34,6 +34,13 @@ def _adam(params: Any, lr: float = 1e-3, *args: Any, **kwargs: Any) -> Any:
     return torch.optim.Adam(params, lr=lr)
 
 
+class SyncBatchNorm(torch.nn.modules.batchnorm._BatchNorm):
+    """Of one process, for inputs of any rank."""
+
+    def _check_input_dim(self, input: Any) -> None:
+        """Each is welcome."""
+
+
 for _function in (_initialize, _scale_loss, _model, _adam):
     _function.takes_unknown = True  # type: ignore[attr-defined, union-attr]
 
@@ -41,7 +48,7 @@ _AMP = {
     **{"initialize": _initialize, "scale_loss": _scale_loss, "master_params": _parameters},
     **dict.fromkeys(("register_half_function", "register_float_function", "init"), _model),
 }
-_PARALLEL = {"DistributedDataParallel": _model, "convert_syncbn_model": _model, "SyncBatchNorm": torch.nn.BatchNorm2d}
+_PARALLEL = {"DistributedDataParallel": _model, "convert_syncbn_model": _model, "SyncBatchNorm": SyncBatchNorm}
 _NORMS = {"FusedLayerNorm": torch.nn.LayerNorm, "MixedFusedLayerNorm": torch.nn.LayerNorm}
 _KNOWN: dict[str, dict[str, Any]] = {
     "apex.amp": _AMP,

@@ -65,7 +65,7 @@ class VectorEnv(Env):
         seen = self.single_observation_space.batch(self.num_envs).sample()
         return stepped((seen, rewards, ended, ended.copy(), {}))
 
-    def get_attr(self, name: str) -> tuple[Any, ...]:
+    def get_attr(self, name: str, indices: Any = None) -> tuple[Any, ...]:
         """An attribute of each."""
         return tuple(getattr(env, name) for env in self.envs)
 

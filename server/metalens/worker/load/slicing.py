@@ -123,14 +123,11 @@ def _is_unbound_import(statement: ast.stmt) -> bool:
 
 def _registers(statement: ast.stmt, read: set[str], local: frozenset[str]) -> bool:
     """Whether an import of the workspace's own is there only for what it does: nothing reads the names."""
-    if not isinstance(statement, (ast.Import, ast.ImportFrom)) or _is_unbound_import(statement):
-        return False
-    names = bound_names(statement)
-    return (
-        names.isdisjoint(read)
-        and any(_imports_hot(statement, name, local) for name in names)
-        and not any((alias.name or "").split(".")[0].startswith(_HOT) for alias in statement.names)
-    )
+    if isinstance(statement, ast.ImportFrom):
+        own = statement.level > 0 or (statement.module or "").split(".")[0] in local
+    else:
+        own = isinstance(statement, ast.Import) and any(alias.name.split(".")[0] in local for alias in statement.names)
+    return own and not _is_unbound_import(statement) and bound_names(statement).isdisjoint(read)
 
 
 def _is_seed(statement: ast.stmt, parts: list[ast.AST], read: set[str], hot: set[str]) -> bool:

@@ -11,7 +11,8 @@ ANNOTATION = "__metalens_annotation__"
 
 def are_texts(tree: ast.Module) -> bool:
     """Whether a file's annotations are not evaluated at all."""
-    return any(isinstance(part, ast.ImportFrom) and part.module == "__future__" for part in tree.body[:5])
+    future = (part for part in tree.body[:5] if isinstance(part, ast.ImportFrom) and part.module == "__future__")
+    return any(alias.name == "annotations" for part in future for alias in part.names)
 
 
 def defer_annotations(node: Any) -> None:

@@ -1,4 +1,7 @@
-"""A value that a rehearsal does not know. Whatever is done with it gives Unknown or raises; it never pretends."""
+"""A value that a rehearsal does not know. Whatever is done with it gives Unknown or raises; it never pretends.
+
+One exception is made: loaded weights have no items, for nothing that is done with each of them changes a shape.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,13 @@ from typing import Any, NoReturn
 
 STAND_IN = True
 
+_LISTING = (".items(...)", ".keys(...)", ".values(...)")
 # What classes are called whose instances have the attributes that they are given.
 _SETTINGS = re.compile(r"(HParams|Hyperparameters|Namespace|Config|Configuration|Settings|Options|Arguments)$")
 
 
 class UnknownError(Exception):
     """Something needed the truth, length, text or parts of a value that is not known."""
-
-
-_LISTING = (".items(...)", ".keys(...)", ".values(...)")
 
 
 class Unknown:

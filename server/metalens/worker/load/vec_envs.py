@@ -4,27 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
-from metalens.worker.load import gym_env, gym_wrappers, spaces
-from metalens.worker.load.unknown import Unknown
+from metalens.worker.load import gym, gym_env, gym_wrappers, spaces
 
 STAND_IN = True
 
 
-class VecEnv:
+class VecEnv(gym.VectorEnv):
     """Several environments of one kind, each with the spaces that this one has."""
-
-    def __new__(cls, env_fns: Any = (), *args: Any, **kwargs: Any) -> Any:
-        """The environments; Unknown if the first one is."""
-        functions = list(env_fns)
-        first = functions[0]() if functions else Unknown("an environment")
-        if not isinstance(getattr(first, "observation_space", None), spaces.Space):
-            return Unknown("environments that are not known")
-        made = super().__new__(cls)
-        made._fill(first, len(functions))
-        return made
-
-    def __init__(self, env_fns: Any = (), *args: Any, **kwargs: Any) -> None:
-        """All is done when it is made."""
 
     def _fill(self, first: Any, count: int) -> None:
         self.num_envs = count
@@ -48,10 +34,6 @@ class VecEnv:
         """Both of them."""
         self.step_async(actions)
         return self.step_wait()
-
-    def get_attr(self, name: str, indices: Any = None) -> list[Any]:
-        """An attribute of each."""
-        return [getattr(env, name) for env in self.envs]
 
     def close(self) -> None:
         """Nothing is open."""

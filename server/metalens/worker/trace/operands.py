@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch.overrides import TorchFunctionMode
 
 Function = Callable[..., Any]
 
@@ -98,6 +99,22 @@ def numel_of(args: tuple[Any, ...], kwargs: dict[str, Any]) -> int:
         return math.prod(int(part) for part in size if isinstance(part, int))
     except TypeError:
         return 0
+
+
+class _Asked(TorchFunctionMode):
+    """Whether torch asks a mode what an index means; 2.1 does not."""
+
+    seen = False
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
+        """Run it."""
+        self.seen = self.seen or func is torch.Tensor.__getitem__
+        return func(*args, **(kwargs or {}))
+
+
+with _Asked() as _asked:
+    torch.zeros(1)[0]
+INDEX_IS_UNSEEN = not _asked.seen
 
 
 def is_unwritten(result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

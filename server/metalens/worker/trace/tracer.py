@@ -20,7 +20,7 @@ from metalens.worker.trace.devices import WantsDevices, devices
 from metalens.worker.trace.facts import Facts, ModuleCall, Origin
 from metalens.worker.trace.guards import branch, held, marked, unknowns, why
 from metalens.worker.trace.hybrid import Limit
-from metalens.worker.trace.operands import is_unwritten, mapped, to_meta
+from metalens.worker.trace.operands import INDEX_IS_UNSEEN, is_unwritten, mapped, to_meta
 from metalens.worker.trace.operators import IN_PLACE, OPERATORS, SURPLUS, unpacker
 from metalens.worker.trace.recover import NOTHING, Recovery
 from metalens.worker.trace.rounds import rounds
@@ -215,7 +215,7 @@ class Tracer:
             at.append((trace, number))
             try:
                 part = value[key]
-                if is_unwritten(part, (value, key), {}):  # torch 2.1 asks no mode what an index means
+                if INDEX_IS_UNSEEN and is_unwritten(part, (value, key), {}):
                     part = to_meta(value)[mapped(to_meta, key)]
             except Exception as error:
                 self._note(error, trace, number)
