@@ -21,6 +21,7 @@ from metalens.worker.load.syntax import (
     count_of,
     is_broad,
     is_docstring,
+    is_grid,
     is_output,
     is_training_loop,
     leaving_of,
@@ -40,20 +41,8 @@ _NUMBERED = (CALL, OPERATE, RECORD, INDEX, SHAPE)
 
 # These look at the frame that calls them, so they must stay where they are; the others are too plain to be recorded.
 _DIRECT = {"super", "locals", "globals", "vars", "dir", "eval", "exec", "__import__"}
-_PLAIN = _DIRECT | {
-    "isinstance",
-    "issubclass",
-    "len",
-    "range",
-    "hasattr",
-    "print",
-    "type",
-    "int",
-    "float",
-    "str",
-    "bool",
-}
-_PLAIN |= {"list", "tuple", "dict", "set", "zip", "enumerate", "repr", "id", "callable", "property", "slice"}
+_PLAIN = _DIRECT | {"isinstance", "issubclass", "len", "range", "hasattr", "print", "type", "int", "float", "str"}
+_PLAIN |= {"bool", "list", "tuple", "dict", "set", "zip", "enumerate", "repr", "id", "callable", "property", "slice"}
 _DEEPEST = 6  # guards within guards
 _UNGUARDED = (ast.Global, ast.Nonlocal, ast.Pass, ast.Break, ast.Continue)
 _LOAD, _STORE = ast.Load(), ast.Store()
@@ -142,6 +131,9 @@ class _Rewriter:
             return node
         left, right = self.visit(node.left), self.visit(node.right)
         return self.hook(OPERATE, node, self.flag(type(node.op).__name__, node), left, right)
+
+    def visit_ListComp(self, node: ast.ListComp) -> ast.expr:
+        return node if is_grid(node) else self._visit_parts(node)  # type: ignore[no-any-return]
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         if not isinstance(node.ctx, ast.Load) or node.id in self.constants:

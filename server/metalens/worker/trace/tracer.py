@@ -28,7 +28,7 @@ from metalens.worker.trace.rounds import rounds
 _SEEN_PER_EXPRESSION, _PARTS, _READ = 6, 16, 8
 _KEEPING = frozenset(("append", "appendleft", "insert", "add"))  # a container that lacks an item has a wrong length
 _FACTORY_ROUNDS, _WHILE_ROUNDS, _ENDLESS_ROUNDS = 100, 1000, 2
-_WALKED = 6
+_WALKED, _NUMBERS = 6, (int, float)
 
 
 @dataclass
@@ -191,6 +191,8 @@ class Tracer:
 
         def computing(table: dict[str, Any]) -> Callable[..., Any]:
             def operate(number: int, name: str, left: Any, right: Any) -> Any:
+                if type(left) in _NUMBERS and type(right) in _NUMBERS and right and self.done is None:
+                    return table[name](left, right)
                 at.append((trace, number))
                 try:
                     value = table[name](left, right)
