@@ -103,7 +103,7 @@ def perform(run: Run) -> Report:
     tracer.on_failure = failed
     tracer.recovery.confirm = confirmed
 
-    def suspected(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[RuntimeError]:
+    def suspected(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Exception]:
         return suspicion(function, args, kwargs) or beyond(tracer.facts, function, args, kwargs)
 
     with torch.no_grad(), Following(tracer, suspected, watch.saw) as mode, world(), observer:

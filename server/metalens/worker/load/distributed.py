@@ -102,7 +102,14 @@ def same(module: Any = None, *args: Any, **kwargs: Any) -> Any:
     return module
 
 
-same.takes_unknown = True  # type: ignore[attr-defined]
+def _fully_shard(module: Any = None, *args: Any, **kwargs: Any) -> Any:
+    """The module, whole, with the methods that it would get from its sharding; they change nothing here."""
+    for name in _OF_SHARDED if isinstance(module, torch.nn.Module) else ():
+        module.__dict__.setdefault(name, _nothing)
+    return module
+
+
+same.takes_unknown = _fully_shard.takes_unknown = True  # type: ignore[attr-defined]
 
 
 def _mesh(*args: Any, **kwargs: Any) -> Mesh:
@@ -230,10 +237,21 @@ def gradient_context() -> Iterator[int]:
     yield 0
 
 
+_OF_SHARDED = (
+    "reshard",
+    "unshard",
+    "set_is_last_backward",
+    "set_modules_to_backward_prefetch",
+    "set_modules_to_forward_prefetch",
+    "set_requires_all_reduce",
+    "set_requires_gradient_sync",
+    "set_reshard_after_backward",
+    "set_reshard_after_forward",
+)
 _SHARDED = {
     "FullyShardedDataParallel": FullyShardedDataParallel,
     "FSDPModule": FSDPModule,
-    "fully_shard": same,
+    "fully_shard": _fully_shard,
     "register_fsdp_forward_method": _nothing,
 }
 _KNOWN: dict[str, dict[str, Any]] = {

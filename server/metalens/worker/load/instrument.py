@@ -313,9 +313,10 @@ class _Rewriter:
         pure = (binding and len(stores) == len(attributes)) or returns or is_output(statement)
         pure = pure or (isinstance(statement, ast.Assert) and asks_for_machine(statement.test))
         number = self.flag(self.number(statement), statement)
+        lossless = None if isinstance(statement, ast.Assert) and not pure else pure
         inner = self._inside(statement)
         at = _place(statement)
-        passes = ast.Call(ast.Name(SKIP, _LOAD, **at), [number, ast.Constant(pure, **at)], [], **at)
+        passes = ast.Call(ast.Name(SKIP, _LOAD, **at), [number, ast.Constant(lossless, **at)], [], **at)
         failed: list[ast.stmt] = [ast.If(passes, [ast.Raise(None, None, **at)], [], **at)]
         unknown = ast.Call(ast.Name(UNKNOWN, _LOAD, **at), [], [], **at)
         failed += [ast.Assign([ast.Name(name, _STORE, **at)], unknown, **at) for name in bound if "." not in name]

@@ -49,7 +49,7 @@ class Hybrid(TorchFunctionMode):
         self,
         on_taint: Callable[[str], None],
         on_error: Callable[[Function, tuple[Any, ...], dict[str, Any], BaseException], None],
-        suspicion: Callable[[Function, tuple[Any, ...], dict[str, Any]], Optional[RuntimeError]] = lambda *call: None,
+        suspicion: Callable[[Function, tuple[Any, ...], dict[str, Any]], Optional[Exception]] = lambda *call: None,
     ) -> None:
         super().__init__()
         self.suspicion = suspicion

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import re
 import time
 from collections import Counter
@@ -31,6 +32,8 @@ _RANKS = re.compile(
     r"[Dd]imension out of range|number of dimensions|[Ee]xpected \S*\d-?D|must be \S*\d-?D|dims?\. Received|Wrong shape"
     r"|too many indices|dimensions? specified|len\(dims\)|same number of dim"
 )
+# What a layer says of its own settings, whatever it is given.
+_SETTINGS = re.compile(r"output padding must be smaller")
 _NO_KINDS = (NotImplementedError, RecursionError, UnicodeError)
 
 
@@ -123,6 +126,8 @@ class Search:
             or not found.layered
         ):
             return undecided
+        if _SETTINGS.search(found.words):
+            return self._of_settings(found, place)
         failed, past = [found], []
         moved: set[Path] = set()
         for paths, point in self._neighbours(found.point):
@@ -155,6 +160,18 @@ class Search:
         self._telling = max(failed, key=_differing)
         return []
 
+    def _of_settings(self, found: Outcome, place: Place) -> list[Point]:
+        """Points at which other arguments give the layer other settings; nothing if it refuses itself with all."""
+        for path, value in leaves(found.point):
+            for other in alternatives(path, value, found.point) if path[0] == "argument" else ():
+                outcome = self._reached(chosen(found.point, {path: other}), found, path)
+                if outcome is not None and outcome.passes(place):
+                    return [outcome.point]
+        if time.process_time() > self.until:
+            return [found.point]
+        self._telling = found
+        return []
+
     def _of_each_rank(self, failed: list[Outcome], place: Place) -> Optional[list[Point]]:
         """Nothing if inputs of each rank disagree in one way of their own; None if not; or a point that gets past."""
         groups: dict[tuple[int, ...], list[Outcome]] = {}
@@ -163,7 +180,7 @@ class Search:
         for group in groups.values():
             point, kept = group[0].point, set[str]()
             for path, value in leaves(point):
-                reached = len(group)
+                reached, fixed = len(group), False
                 for other in alternatives(path, value, point)[:3] if is_size(value) else ():
                     tried = self._attempt(chosen(point, {path: other}))
                     if tried is None:
@@ -172,10 +189,12 @@ class Search:
                         return [tried.point]
                     if _same(tried, place):
                         group.append(tried)
+                    fixed = fixed or tried.sides == (other, value, False)
                 if is_size(value) and len(group) == reached and path[0] == "argument":
                     return None  # a number that cannot be another one may be what disagrees
-                kept |= {path[0]} if len(group) > reached and path[-1] != 0 else set()
-            if "input" not in kept or not _regular(group):
+                # What no other layer takes with another size has been looked at as well.
+                kept |= {path[0]} if fixed or (len(group) > reached and path[-1] != 0) else set()
+            if "input" not in kept or not (_regular(group) or _never_a_multiple(group)):
                 return None
         return []
 
@@ -273,6 +292,14 @@ def _elsewhere(outcome: Outcome, found: Outcome) -> bool:
         return False
     failed = {outcome.place.key} if outcome.place is not None else set[tuple[str, int]]()
     return bool((set(outcome.done) | failed) - set(found.done) - {found.place.key})
+
+
+def _never_a_multiple(failed: list[Outcome]) -> bool:
+    """Whether one number is always a multiple of something, and the other is always the same and no multiple of it."""
+    known = [outcome.sides for outcome in failed if outcome.sides is not None and not outcome.sides.divides]
+    if len(known) != len(failed) or len({pair.wanted for pair in known}) != 1:
+        return False
+    return known[0].wanted % (math.gcd(*(pair.given for pair in known)) or 1) != 0
 
 
 def _regular(failed: list[Outcome]) -> bool:

@@ -256,7 +256,7 @@ class Tracer:
             self._made_all(values, trace, number, unpacker, (value,), {})
             return values
 
-        def skip(number: int, pure: bool) -> bool:
+        def skip(number: int, pure: Optional[bool]) -> bool:
             return self._skip(pure)
 
         def loop(number: int, make: Callable[[], Any], training: bool, structure: Any) -> Any:
@@ -377,8 +377,8 @@ class Tracer:
         self.facts.origins[id(value)] = Origin(location, function, module, inputs)
         self.facts.alive.append(value)
 
-    def _skip(self, pure: bool) -> bool:
-        """An instrumented statement failed: whether the error must go on its way."""
+    def _skip(self, pure: Optional[bool]) -> bool:
+        """An instrumented statement failed (None: an assertion): whether the error must go on its way."""
         error = sys.exc_info()[1]
         if self.strict or error is None:
             return True
@@ -392,7 +392,8 @@ class Tracer:
             return True  # where it is met first, there is no room for what skipping takes
         if not isinstance(error, (UnknownError, Limit)):
             self.on_failure(error)
-        # A name that does not exist stops its statement before that has changed anything.
-        if not pure and not isinstance(error, NameError):
+        # A name that does not exist stops its statement before that has changed anything, and to ask changes nothing.
+        lost = isinstance(error, AssertionError) if pure is None else not pure
+        if lost and not isinstance(error, NameError):
             self.mended = self.mended or f"a statement was skipped ({why(error)})"
         return False

@@ -54,7 +54,8 @@ def _geometries(case: Case, mistake: Mistake) -> Iterator[tuple[Any, str, int]]:
                 if new > 0 or (new == 0 and argument == "padding"):
                     yield layer, argument, new
         if torchkind.is_transposed(layer):
-            yield layer, "output_padding", 1 - (_first(layer.output_padding) or 0)
+            added, most = _first(layer.output_padding) or 0, max(1, (_first(layer.stride) or 1) - 1)
+            yield layer, "output_padding", most if added == 0 or added > most else 0
 
 
 def _difference(mistake: Mistake) -> int:

@@ -16,6 +16,7 @@ _RULES = (
     joining.loss,
     dtypes.dtype,
     spatial.collapse,
+    spatial.outgrown,
     layers.linear,
     layers.convolution,
     layers.batch_norm,

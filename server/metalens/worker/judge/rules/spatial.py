@@ -1,4 +1,4 @@
-"""Kernels larger than what is left of the image."""
+"""Kernels larger than what is left of the image, and paddings larger than what they pad."""
 
 from __future__ import annotations
 
@@ -22,6 +22,18 @@ def collapse(case: Case) -> Optional[Mistake]:
         message = words.fit(f"{word}: reflecting {amount} needs a larger input than {words.shape(case.input.shape)}")
         return Mistake("spatial-collapse", message, case.layer, tensor=case.input)
     return None
+
+
+def outgrown(case: Case) -> Optional[Mistake]:
+    """Transposed convolutions that add more at an edge than lies between two of their steps."""
+    if not case.torch.startswith("output padding must be smaller"):
+        return None
+    layer = case.layer
+    added, stride = (_per_dim(getattr(layer, name, None), 1) for name in ("output_padding", "stride"))
+    if not added or not stride:
+        return None
+    message = words.fit(f"{case.word()}: output_padding {added[0]} must be smaller than the stride, {stride[0]}")
+    return Mistake("forward-error", message, layer, "output_padding", given=added[0], tensor=case.input)
 
 
 def _collapse(case: Case) -> Optional[Mistake]:
