@@ -13,6 +13,7 @@ import torch
 
 from metalens.protocol.messages import Caller, Finding, Pin, Report, Run, Target
 from metalens.worker import judge
+from metalens.worker.agreed import Chosen
 from metalens.worker.judge.indices import beyond
 from metalens.worker.judge.quiet import Watch
 from metalens.worker.judge.silent import suspicion
@@ -71,6 +72,8 @@ def perform(run: Run) -> Report:
     watch = Watch(tracer, observer)
     failures: list[Failure] = []
     doubtful: list[Failure] = []
+    chosen = Chosen()
+    assumed: list[Caller] = []
     alone: dict[tuple[str, str], Alone] = {}
     probed: dict[int, str] = {}
 
@@ -78,6 +81,8 @@ def perform(run: Run) -> Report:
         failure = failure_of(error, tracer, observer)
         if failure is not None:
             doubtful.extend([failure] if rests_on_data(failure, tracer.mended) else ())
+            if assumed and not tracer.doubted:
+                chosen.add(assumed[-1], failure)
             failures.append(failure)
 
     def confirmed(error: BaseException) -> bool:
@@ -115,6 +120,7 @@ def perform(run: Run) -> Report:
             if share <= 0 or explained:
                 continue
             end = time.process_time() + share
+            assumed[:] = [caller] if caller.assumed else []
             programs = stage.programs_of(caller)
             for at, program in enumerate(programs):
                 left = end - time.process_time()
@@ -135,6 +141,7 @@ def perform(run: Run) -> Report:
                         wrong += Variation(partial(again, caller, at), failures, observer, left).stays()
                     doubtful.clear()
                     mode.settle()
+        assumed.clear()
         with contextlib.suppress(OutOfTime, Limit), deadline(run.timeout * 0.2):
             run_alike(observer)
         mode.settle()
@@ -157,6 +164,7 @@ def perform(run: Run) -> Report:
         if run.thorough:
             seek_all(run, stage, observer, mode, began)
     tracer.name_modules()
+    wrong += chosen.findings(observer.seen, tracer.facts)
     told = judge.findings_of(failures, tracer.facts)
     known = {(finding.location, finding.code) for finding in told}
     more = [finding for finding in wrong if (finding.location, finding.code) not in known]

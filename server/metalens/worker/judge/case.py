@@ -76,6 +76,15 @@ class Case:
         _collect((self.failure.args, self.failure.kwargs), found)
         return tuple(found)
 
+    def constructor_values(self, name: str) -> dict[str, Any]:
+        """The arguments of the torch constructor that refused them, `name` among them, from its frame."""
+        step, found = self.failure.error.__traceback__, dict(self.failure.names)
+        while step is not None:
+            if step.tb_frame.f_code.co_name == "__init__" and name in step.tb_frame.f_locals:
+                found = step.tb_frame.f_locals
+            step = step.tb_next
+        return found
+
     @property
     def call_location(self) -> Optional[Location]:
         """Where user code calls the layer itself; None if torch does (an element of an nn.Sequential)."""

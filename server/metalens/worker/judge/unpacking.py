@@ -11,6 +11,7 @@ import torch
 
 from metalens.worker.judge.source import source_of
 from metalens.worker.trace.facts import Facts, Failure
+from metalens.worker.trace.operators import SURPLUS
 
 _MESSAGE = re.compile(r"(not enough|too many) values to unpack \(expected (?:at least )?(\d+)(?:, got (\d+))?\)")
 _MANY = frozenset(["size", "split", "chunk", "unbind", "tensor_split", "split_with_sizes"])
@@ -35,12 +36,14 @@ def unpacking_of(failure: Failure, facts: Facts) -> Optional[Unpacking]:
     statement = source_of(facts, location.file).statement_at(location.range.start.line)
     if not isinstance(statement, ast.Assign) or not isinstance(statement.targets[0], (ast.Tuple, ast.List)):
         return None
-    names = innermost_locals(failure)
-    shape = _shape(statement.value, names)
-    if shape is None and not _gives_pieces(statement.value, names):
+    known = innermost_locals(failure)
+    shape = _shape(statement.value, known)
+    if shape is None and not _gives_pieces(statement.value, known):
         return None
-    values = int(match.group(3)) if match.group(3) else len(shape) if shape else None
-    return Unpacking(statement, int(match.group(2)), values, shape or None)
+    names = int(match.group(2))
+    surplus = getattr(failure.error, SURPLUS, 0)
+    values = int(match.group(3)) if match.group(3) else len(shape) if shape else names + surplus if surplus else None
+    return Unpacking(statement, names, values, shape or None)
 
 
 def innermost_locals(failure: Failure) -> dict[str, Any]:

@@ -86,8 +86,13 @@ def patches() -> list[tuple[Any, str, Any]]:
             _regions.pop()
         return leave(self, *error)
 
+    def active(*device: Any) -> bool:
+        return is_active()
+
     return [
         (torch.autocast, "__init__", built),
         (torch.autocast, "__enter__", entered),
         (torch.autocast, "__exit__", left),
+        (torch, "is_autocast_enabled", active),
+        (torch._C, "_is_any_autocast_enabled", active),  # torch's recurrent layers ask, before they look at dtypes
     ]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Optional
 
 import torch
 
-from metalens.worker.trace.tracer import Raised
+from metalens.worker.trace.facts import Raised
 
 
 class Sides(NamedTuple):

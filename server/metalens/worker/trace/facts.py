@@ -54,6 +54,16 @@ class ModuleCall:
 
 
 @dataclass(frozen=True)
+class Raised:
+    """What was going on when an error was first seen: the torch function that raised, and the modules under way."""
+
+    error: BaseException
+    function: Optional[Callable[..., Any]]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Failure:
     """An operation that raised in the user's code, on values that are all known.
 

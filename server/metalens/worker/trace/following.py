@@ -16,9 +16,7 @@ _PARTS = 64
 class Following(Hybrid):
     """The mode of a run, telling its tracer of everything; `saw` hears of each call while nothing has failed."""
 
-    def __init__(
-        self, tracer: Tracer, suspicion: Callable[..., Optional[Exception]], saw: Callable[..., None]
-    ) -> None:
+    def __init__(self, tracer: Tracer, suspicion: Callable[..., Optional[Exception]], saw: Callable[..., None]) -> None:
         super().__init__(tracer.taint, tracer.torch_error, suspicion)
         self.facts = tracer.facts
         self.saw = saw

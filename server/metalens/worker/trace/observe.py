@@ -115,9 +115,9 @@ class Observer:
             if holes is None or self.building:
                 raise UnknownError(f"an argument of {cls.__name__} is not known")
             args, kwargs = self.holes[id(module)] = holes
-            tracer.mended = tracer.mended or f"an argument of {cls.__name__} is not known"
+            tracer.doubt(f"an argument of {cls.__name__} is not known")
         if issubclass(cls, UnknownBase):
-            tracer.mended = tracer.mended or f"a base class of {cls.__name__} is not installed"
+            tracer.doubt(f"a base class of {cls.__name__} is not installed")
         built = Built(module, cls, args, kwargs, tracer.location() or self.place)
         tracer.facts.built[id(module)] = built
         tracer.facts.alive.append(module)
@@ -184,7 +184,7 @@ class Observer:
 
     def assume(self, seen: Seen, known: Arguments) -> None:
         """A class is built once more with arguments of which a part is made up."""
-        self.tracer.mended = self.tracer.mended or f"an argument of {seen.built.cls.__name__} is not known"
+        self.tracer.doubt(f"an argument of {seen.built.cls.__name__} is not known")
         seen.built = replace(seen.built, args=known[0], kwargs=known[1])
         seen.assumed, seen.source, seen.mended = True, "invented", self.tracer.mended
         self.tracer.facts.built[id(seen.built.module)] = seen.built

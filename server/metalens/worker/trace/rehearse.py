@@ -109,7 +109,8 @@ class Stage:
         self.rehearsed.append(module)
         random.seed(0)
         torch.manual_seed(0)
-        self.tracer.mended, self.tracer.cut, self.tracer.called = self._mended, False, 0
+        self.tracer.mended, self.tracer.doubted = self._mended, False
+        self.tracer.cut, self.tracer.called = False, 0
         self.tracer.recovery.begin()
         return module
 
@@ -187,7 +188,7 @@ class Stage:
         """Call each function and each test of a caller that nobody called."""
         real = os.path.realpath(file)
         for call in calls_of(vars(module), real, self._entered(real)):
-            self.tracer.mended, self.tracer.cut = self._mended, False
+            self.tracer.mended, self.tracer.doubted, self.tracer.cut = self._mended, False, False
             _attempt(call)
 
     def _entered(self, file: str) -> set[str]:

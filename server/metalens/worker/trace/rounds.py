@@ -23,9 +23,11 @@ _DEEP, _MOST = 3, 64
 class Tolerant(Protocol):
     """What loops change of a run, see Tracer."""
 
-    mended: str
     cut: bool
     called: int
+
+    def doubt(self, reason: str) -> None:
+        """Shapes are no proof from here on."""
 
 
 def rounds(tracer: Tolerant, items: Any, most: int, structure: Any, frame: FrameType) -> Iterator[Any]:
@@ -55,7 +57,7 @@ def _late(tracer: Tolerant, items: range, frame: FrameType) -> Iterator[Any]:
     # The loop's own variable changes as it should.
     own = [name for name in states[0] if [state.get(name) for state in states] == list(items[:3])]
     if not is_steady([{name: part for name, part in state.items() if name not in own} for state in states]):
-        tracer.mended = tracer.mended or "most rounds of a loop were left out"
+        tracer.doubt("most rounds of a loop were left out")
         tracer.cut = True
     last = items[-1]
     regular = next((last - last % every for every in _EVERY if items[:3][-1] < last - last % every < last), last)

@@ -17,7 +17,7 @@ from metalens.protocol.values import Location
 from metalens.worker.load import instrument, typed
 from metalens.worker.load.unknown import Unknown, UnknownError, lists_weights
 from metalens.worker.trace.devices import WantsDevices, devices
-from metalens.worker.trace.facts import Facts, ModuleCall, Origin
+from metalens.worker.trace.facts import Facts, ModuleCall, Origin, Raised
 from metalens.worker.trace.guards import branch, held, marked, unknowns, why
 from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.operands import INDEX_IS_UNSEEN, is_unwritten, mapped, to_meta
@@ -41,21 +41,12 @@ class FileTrace:
     entered: set[str] = field(default_factory=set)
 
 
-@dataclass(frozen=True)
-class Raised:
-    """What was going on when an error was first seen: the torch function that raised, and the modules under way."""
-
-    error: BaseException
-    function: Optional[Callable[..., Any]]
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-
-
 class Tracer:
     """Everything that a run knows so far.
 
     `strict` counts the module constructors and calls under way: inside them nothing is mended. `mended` says why
-    shapes of this run are no proof (a statement was skipped, a value was invented), or is empty. `guesses` counts the
+    shapes of this run are no proof (a statement was skipped, a value was invented), or is empty; `doubted` tells
+    that there is more in doubt than the command line that it was begun with. `guesses` counts the
     values that were invented. `cut` tells that a loop ended early, so that what it gathered is shorter than it would
     be. `called` counts calls of modules. `done` counts the expressions that went well, where someone wants to know;
     `unpacked` is what was last unpacked in vain. `fixed` is set while a probed contradiction is reported, see Failure.
@@ -70,7 +61,7 @@ class Tracer:
         self.modules: list[ModuleCall] = []
         self.strict = 0
         self.building = 0
-        self.mended = ""
+        self.mended, self.doubted = "", False
         self.guesses = 0
         self.cut = False
         self.called = 0
@@ -86,15 +77,20 @@ class Tracer:
 
     # ------------------------------------------------------------ what the other rooms report
 
+    def doubt(self, reason: str) -> None:
+        """From here on shapes are no proof, unless there is no reason; the first one is kept."""
+        self.doubted = self.doubted or bool(reason)
+        self.mended = self.mended or reason
+
     def taint(self, reason: str) -> None:
         """A value was invented: from here on this run proves nothing."""
         self.guesses += 1
         if self.strict:
-            self.mended = self.mended or reason
+            self.doubt(reason)
 
     def invent(self, reason: str) -> None:
         """A stand-in made a size up, inside of a module or not."""
-        self.mended = self.mended or f"{reason} are made up"
+        self.doubt(f"{reason} are made up")
 
     def torch_error(
         self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], error: BaseException
@@ -287,7 +283,7 @@ class Tracer:
             if self.strict:
                 return value
             value, reason = branch(value, then, otherwise, machine)
-            self.mended = self.mended or reason
+            self.doubt(reason)
             return value
 
         def holds(number: int, before: int, value: Any, *says: Callable[[], Any]) -> Any:
@@ -386,7 +382,7 @@ class Tracer:
             raise WantsDevices from error
         if isinstance(error, SystemExit):
             # What ends a script before it did anything speaks of the machine or of the command line.
-            self.mended = self.mended or ("" if self.called else "the script would have ended earlier")
+            self.doubt("" if self.called else "the script would have ended earlier")
             return self.called > 0
         if isinstance(error, RecursionError) and sys._getframe(2).f_code.co_name != "<module>":
             return True  # where it is met first, there is no room for what skipping takes
@@ -395,5 +391,5 @@ class Tracer:
         # A name that does not exist stops its statement before that has changed anything, and to ask changes nothing.
         lost = isinstance(error, AssertionError) if pure is None else not pure
         if lost and not isinstance(error, NameError):
-            self.mended = self.mended or f"a statement was skipped ({why(error)})"
+            self.doubt(f"a statement was skipped ({why(error)})")
         return False

@@ -14,12 +14,11 @@ from metalens.protocol.values import Location
 from metalens.worker.trace.assume import Config, Point, first_inputs, made, told
 from metalens.worker.trace.clash import Sides, masked, sides_of
 from metalens.worker.trace.deadline import TOO_LONG, OutOfTime
-from metalens.worker.trace.facts import ModuleCall
+from metalens.worker.trace.facts import ModuleCall, Raised
 from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.invent import MadeUp
 from metalens.worker.trace.observe import Observer
 from metalens.worker.trace.provenance import from_layers
-from metalens.worker.trace.tracer import Raised
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,8 @@ _REPAIRS: dict[str, tuple[tuple[_Repair, int], ...]] = {
     "spatial-collapse": ((space.collapsed, 4), (widths.producer_side, 1)),
     "dtype-mismatch": ((operations.retyped, 2),),
     "index-dtype": ((operations.retyped, 2),),
-    "input-rank": ((usage.whole_batch, 1), (usage.renamed, 2), (operations.ranked, 4)),
+    "forward-error": ((heads.grouped, 3),),
+    "input-rank": ((operations.indexed, 3), (usage.whole_batch, 1), (usage.renamed, 2), (operations.ranked, 4)),
 }
 
 # Strong signs, whatever the mistake is.
@@ -72,6 +73,7 @@ _SIGNS: tuple[tuple[_Repair, int], ...] = (
     (forward.patterns, 3),
     (forward.forgotten_part, 1),
     (exchange.as_others_do, 1),
+    (exchange.other_default, 2),
     (widths.lazy, 1),
 )
 # What one mistyped word, number or order near any mistake would need; twice round, so that each kind gets its turn.
@@ -120,7 +122,8 @@ def repairs_of(case: Case, mistake: Mistake) -> tuple[Fix, ...]:
 def _candidates(case: Case, mistake: Mistake) -> Iterator[Fix]:
     for repair, most in (*_REPAIRS.get(mistake.code, ()), *_SIGNS):
         yield from _first_of(repair, most, case, mistake)
-    for repair, most in (*(_IN_SPACE if _is_spatial(mistake) else ()), *_ANYWHERE):
+    space = _IN_SPACE if _is_spatial(mistake) else ()
+    for repair, most in (*_ANYWHERE, *space) if _is_of_tokens(mistake) else (*space, *_ANYWHERE):
         yield from (replace(found, guess=True) for found in _first_of(repair, most, case, mistake))
 
 
@@ -136,3 +139,8 @@ def _is_spatial(mistake: Mistake) -> bool:
     if mistake.code == "broadcast" or mistake.code == "cat-dim":
         return mistake.tensor is None or mistake.tensor.dim() > 2
     return mistake.code in _SPATIAL
+
+
+def _is_of_tokens(mistake: Mistake) -> bool:
+    """Whether the tensor looks like a sequence, whose length has no part in the sizes that disagree."""
+    return mistake.code == "linear-in-features" and mistake.tensor is not None and mistake.tensor.dim() == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
@@ -12,7 +13,7 @@ from metalens.worker.judge.repair.constants import distinct, names_before
 from metalens.worker.judge.repair.edits import fix, literal
 from metalens.worker.judge.repair.near import Site, constructions, local_names, sites
 from metalens.worker.judge.repair.sizes import holder_of
-from metalens.worker.judge.source import Source
+from metalens.worker.judge.source import Source, source_of
 
 _PER_SITE = 3
 _SHOWN = 32
@@ -123,6 +124,26 @@ def other_size(case: Case, mistake: Mistake) -> Iterator[Fix]:
                     else:
                         rest.append(found)
     yield from rest
+
+
+def other_default(case: Case, mistake: Mistake) -> Iterator[Fix]:
+    """A default of the models around the mistake that is one of the two sizes, made the other one."""
+    if not mistake.expected or not mistake.given:
+        return
+    sizes = {mistake.expected: mistake.given, mistake.given: mistake.expected}
+    for call in case.failure.modules:
+        code = getattr(inspect.unwrap(type(call.module).__init__), "__code__", None)
+        source = source_of(case.facts, code.co_filename) if code is not None else None
+        scope = source.function_at(code.co_firstlineno - 1) if source is not None and code is not None else None
+        if source is None or scope is None:
+            continue
+        plain = (*scope.args.posonlyargs, *scope.args.args)
+        defaults = [*zip(plain[::-1], scope.args.defaults[::-1]), *zip(scope.args.kwonlyargs, scope.args.kw_defaults)]
+        for part, node in defaults:
+            new = sizes.get(literal(node) or 0)
+            if node is not None and new is not None:
+                title = f"Change the default of {part.arg} in {type(call.module).__name__} to {new}"
+                yield fix(title, source.replace(node, str(new)))
 
 
 def as_others_do(case: Case, mistake: Mistake) -> Iterator[Fix]:

@@ -19,31 +19,45 @@ _FACTORS = (3, 2, 4)
 
 def multiplied(case: Case, mistake: Mistake) -> Iterator[Fix]:
     """The width that a layer gives or takes, as a multiple or a part of what is written."""
-    found = unpacking_of(case.failure, case.facts)
+    unpacked = unpacking_of(case.failure, case.facts)
     factors: tuple[int, ...] = _FACTORS
-    if found is not None and found.values and found.names % found.values == 0:
-        factors = (found.names // found.values, *_FACTORS)
+    if unpacked is not None and unpacked.values and unpacked.names % unpacked.values == 0:
+        factors = (unpacked.names // unpacked.values, *_FACTORS)
     elif mistake.given and mistake.expected:
         ratio = max(mistake.given, mistake.expected) / min(mistake.given, mistake.expected)
         factors = (int(ratio),) if ratio == int(ratio) and ratio > 1 else factors
-    factors = tuple(dict.fromkeys([*_pieces(case, mistake), *factors]))
+    pieces = dict(_pieces(case, mistake))
+    factors = tuple(dict.fromkeys([*pieces.values(), *factors]))
+    found: list[tuple[bool, bool, list[Fix]]] = []
     for built in constructions(case, mistake):
         for argument in (torchkind.output_argument(built.module), torchkind.input_argument(built.module)):
             slot = slot_in(built.source, built.call, type(built.module), argument) if argument else None
             if slot is None or slot.node is None or isinstance(slot.node, (ast.List, ast.Tuple)):
                 continue
             word = f"{argument} of {layer_word(case, built.module)}"
-            for text in _scaled(built.source, slot.node, factors):
-                yield fix(f"Change {word} to {text}", built.source.replace(slot.node, text))
+            texts = _scaled(built.source, slot.node, factors)
+            fixes = [fix(f"Change {word} to {text}", built.source.replace(slot.node, text)) for text in texts]
+            cut = layer_word(case, built.module).rpartition(".")[2] in pieces
+            found.append((_has_factor(slot.node), cut, fixes))
+    # Where a factor is written already, it is more likely the wrong one than one is missing elsewhere; most of all for
+    # what is cut into pieces.
+    for *_, fixes in sorted(found, key=lambda each: (not each[0], not each[1])):
+        yield from fixes
 
 
-def _pieces(case: Case, mistake: Mistake) -> Iterator[int]:
-    """Into how many pieces the tensors in conflict were cut."""
+def _has_factor(node: ast.expr) -> bool:
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult) and literal(node.right) is not None
+
+
+def _pieces(case: Case, mistake: Mistake) -> Iterator[tuple[str, int]]:
+    """Into how many pieces the tensors in conflict were cut, by the name of the layer that gave them, if it is seen."""
     for site in sites(case, mistake):
         for part in ast.walk(site.node):
             if isinstance(part, ast.Call) and getattr(part.func, "attr", "") in ("chunk", "tensor_split"):
-                counts = (literal(node) for node in part.args)
-                yield from (count for count in counts if count is not None and count > 1)
+                counts = [count for count in map(literal, part.args) if count is not None and count > 1]
+                made = getattr(part.func, "value", None)
+                name = getattr(made.func, "attr", "") if isinstance(made, ast.Call) else ""
+                yield from ((name, count) for count in counts[:1])
 
 
 def _scaled(source: Source, node: ast.expr, factors: tuple[int, ...]) -> Iterator[str]:
@@ -54,7 +68,7 @@ def _scaled(source: Source, node: ast.expr, factors: tuple[int, ...]) -> Iterato
         return
     simple = isinstance(node, (ast.Name, ast.Attribute, ast.Subscript, ast.Call))
     if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.FloorDiv, ast.Add)):
-        if isinstance(node.op, ast.Mult) and literal(node.right) is not None:
+        if _has_factor(node):
             yield from (
                 f"{source.text_of(node.left)} * {factor}" for factor in factors if factor != literal(node.right)
             )

@@ -105,7 +105,9 @@ def as_its_neighbours(case: Case, mistake: Mistake) -> Iterator[Fix]:
             if not name or name == target or not _speaks_of(theirs, name) or not _speaks_of(own, target):
                 continue
             text = re.sub(rf"\b{re.escape(name)}\b", target, theirs)
-            if len(text) > len(own) and SequenceMatcher(None, text, own).ratio() >= _ALIKE:
+            longer = text != own and len(text) >= len(own)
+            left_out = text.startswith(target) and text.endswith(own[len(target) :])
+            if longer and (left_out or SequenceMatcher(None, text, own).ratio() >= _ALIKE):
                 shown = f"{target} = {text}" if len(text) <= 48 else f"for {target} what {name} gets"
                 yield fix(f"Write {shown}", site.source.replace(statement.value, text))  # type: ignore[attr-defined]
 

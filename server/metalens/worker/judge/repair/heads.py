@@ -1,4 +1,4 @@
-"""`embed_dim` that `num_heads` does not divide: another number of heads, or another width."""
+"""Widths that heads or groups do not divide: another number of them, or another width."""
 
 from __future__ import annotations
 
@@ -36,6 +36,22 @@ def divided(case: Case, mistake: Mistake) -> Iterator[Fix]:
                 yield from change_value(case, source, node, old, new)
                 yield from at_callers(case, source, node, old, new)
                 yield fix(f"Change {name} to {new}", source.replace(node, str(new)))
+
+
+def grouped(case: Case, mistake: Mistake) -> Iterator[Fix]:
+    """Channels of a convolution changed to a multiple of its groups, or the groups to a divisor of them."""
+    called, channels, groups = failing_call(case), mistake.given, mistake.expected
+    if called is None or not channels or not groups or mistake.argument not in ("in_channels", "out_channels"):
+        return
+    source, call = called
+    places = (
+        (mistake.argument, ("in_channels", "out_channels").index(mistake.argument), near_multiples(channels, groups)),
+        ("groups", 6, near_divisors(channels, groups)),
+    )
+    for name, place, wanted in places:
+        node = _argument(call, name, place)
+        if node is not None and is_literal(node):
+            yield from (fix(f"Change {name} to {new}", source.replace(node, str(new))) for new in wanted)
 
 
 def near_divisors(width: int, heads: int) -> tuple[int, ...]:

@@ -26,7 +26,7 @@ from metalens.worker.judge.repair.space import same_space
 from metalens.worker.judge.repair.widths import resize
 from metalens.worker.judge.rules.products import operand_nodes
 from metalens.worker.judge.source import Source, source_of
-from metalens.worker.judge.unpacking import unpacking_of
+from metalens.worker.judge.unpacking import innermost_locals, unpacking_of
 
 
 def product(case: Case, mistake: Mistake) -> Iterator[Fix]:
@@ -116,6 +116,8 @@ def reshaped(case: Case, mistake: Mistake) -> Iterator[Fix]:
     if len(nodes) != len(values) or not values:
         return
     total = math.prod(int(n) for n in x.shape)
+    if values[0] == -1 and -1 not in values[1:] and x.dim() > 1:
+        total, values, nodes = total // max(1, int(x.shape[0])), values[1:], nodes[1:]  # the batch is left as it is
     if x.dim() and len(values) > x.dim():
         yield from _divided(case, source, nodes, values, int(x.shape[-1]))
     if len(values) == 2 and "\n" not in owner:
@@ -254,6 +256,19 @@ def ranked(case: Case, mistake: Mistake) -> Iterator[Fix]:
     for suffix in suffixes:
         name = _shown(called.source, called.argument)
         yield fix(f"Use {name}{suffix}", chain(called.source, called.argument, suffix))
+
+
+def indexed(case: Case, mistake: Mistake) -> Iterator[Fix]:
+    """The dimension that an index of gather or scatter lacks: that of the items, or of the batch."""
+    called, index, x = failing_call(case), mistake.tensor, mistake.other
+    if called is None or index is None or x is None or index.dim() != x.dim() - 1:
+        return
+    source, call = called
+    names = innermost_locals(case.failure)
+    for node in (*call.args, *(keyword.value for keyword in call.keywords)):
+        if isinstance(node, ast.Name) and names.get(node.id) is index:
+            for dim in sorted(range(x.dim()), key=lambda dim: dim != 1):
+                yield fix(f"Use {node.id}.unsqueeze({dim})", chain(source, node, f".unsqueeze({dim})"))
 
 
 def _image_shape(case: Case, layer: Any, x: Any) -> str:

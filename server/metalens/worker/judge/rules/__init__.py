@@ -22,6 +22,7 @@ _RULES = (
     layers.batch_norm,
     layers.layer_norm,
     layers.group_norm,
+    layers.groups,
     layers.other,
     sequence.recurrent,
     products.matmul,
@@ -32,6 +33,7 @@ _RULES = (
     reshaping.split,
     reshaping.expand,
     reshaping.dims,
+    reshaping.indexed,
     joining.broadcast,
 )
 

@@ -44,7 +44,8 @@ def loss(case: Case) -> Optional[Mistake]:
     prediction, target = case.tensors[:2]
     shapes = f"prediction {words.shape(prediction.shape)}, target {words.shape(target.shape)}"
     wanted = re.search(
-        r"(?:target dtype to be|expected scalar type|Expected floating point type for target|but expected)\D*?(Long|Float)?",
+        r"(?:target dtype to be|expected scalar type|Expected floating point type for target|but expected)"
+        r"\D*?(Long|Float)?",
         case.torch,
     )
     if wanted and not case.torch.startswith("Expected input batch"):

@@ -151,6 +151,19 @@ def embedding(case: Case) -> Optional[Mistake]:
     return Mistake("index-range", words.fit(message), layer, argument, rows, high + 1 if argument else None, tensor=x)
 
 
+def groups(case: Case) -> Optional[Mistake]:
+    """Convolutions whose channels cannot be dealt out to their groups."""
+    match = re.match(r"(in_channels|out_channels) must be divisible by groups", case.torch)
+    if match is None:
+        return None
+    argument, values = match.group(1), case.constructor_values("groups")
+    channels, count = values.get(argument), values.get("groups")
+    if not isinstance(channels, int) or not isinstance(count, int):
+        return None
+    message = f"{argument} {channels} is not divisible by groups {count}"
+    return Mistake("forward-error", message, None, argument, expected=count, given=channels)
+
+
 def other(case: Case) -> Optional[Mistake]:
     """PReLU, Bilinear and the pixel shuffles."""
     layer, x = case.layer, case.input

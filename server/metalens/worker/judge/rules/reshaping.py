@@ -145,6 +145,16 @@ def dims(case: Case) -> Optional[Mistake]:
     return None
 
 
+def indexed(case: Case) -> Optional[Mistake]:
+    """gather and scatter: an index with another number of dimensions than the tensor."""
+    if "Index tensor must have the same number of dimensions" not in case.torch or len(case.tensors) < 2:
+        return None
+    x, index = case.tensors[:2]
+    head = f"{case.name} expects a {x.dim()}-D index, got {index.dim()}-D {words.shape(index.shape)}"
+    message = words.within(head, f" for {words.shape(x.shape)}")
+    return Mistake("input-rank", message, tensor=index, other=x, expected=int(x.dim()), given=int(index.dim()))
+
+
 def split(case: Case) -> Optional[Mistake]:
     """split with sizes that do not add up."""
     match = re.search(

@@ -10,7 +10,6 @@ from torch import nn
 from metalens.worker.judge import torchkind, words
 from metalens.worker.judge.case import Case, Mistake
 from metalens.worker.judge.rules.layers import rank
-from metalens.worker.judge.unpacking import innermost_locals
 
 _SIZES = re.compile(r"Expected hidden(\[\d\])? size \(([\d, ]+)\), got \[([\d, ]+)\]")
 
@@ -121,22 +120,12 @@ def _form(layer: Any) -> str:
 def _heads(case: Case) -> Optional[Mistake]:
     if not re.search(r"embed_dim must be divisible by num_heads", case.torch):
         return None
-    values = _constructor_values(case)
+    values = case.constructor_values("num_heads")
     embed, heads = values.get("embed_dim"), values.get("num_heads")
     if not isinstance(embed, int) or not isinstance(heads, int):
         return Mistake("embed-heads", "embed_dim is not divisible by num_heads")
     message = f"embed_dim {embed} is not divisible by num_heads {heads}"
     return Mistake("embed-heads", message, expected=heads, given=embed)
-
-
-def _constructor_values(case: Case) -> dict[str, Any]:
-    """The arguments of the torch constructor that refused them, from its frame."""
-    step, found = case.failure.error.__traceback__, innermost_locals(case.failure)
-    while step is not None:
-        if step.tb_frame.f_code.co_name == "__init__" and "num_heads" in step.tb_frame.f_locals:
-            found = step.tb_frame.f_locals
-        step = step.tb_next
-    return found
 
 
 def _multihead(case: Case, layer: Any) -> Optional[Mistake]:

@@ -1,0 +1,51 @@
+"""A choice that a script leaves open, such as of the model, and that fails in one way with whatever else is chosen.
+
+One command line that nobody wrote proves nothing, for it may not go together with the script's other options. A model
+that never ran, and that fails at one place in several command lines, on other data in each, is wrong in all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from metalens.protocol.messages import Caller, Finding
+from metalens.worker import judge
+from metalens.worker.trace.facts import Facts, Failure
+from metalens.worker.trace.observe import Seen
+
+_LEAST = 2
+_NOTE = "Nobody wrote this command line; it fails with each of the {count} that were tried."
+
+
+@dataclass
+class Chosen:
+    """Failures of runs in which nothing was in doubt but the choice, each with its command line."""
+
+    failed: list[tuple[Caller, Failure]] = field(default_factory=list)
+
+    def add(self, caller: Caller, failure: Failure) -> None:
+        """Remember a failure of a model."""
+        if failure.modules and failure.grade == "mended":
+            self.failed.append((caller, failure))
+
+    def findings(self, seen: list[Seen], facts: Facts) -> Iterator[Finding]:
+        """What fails with whatever is chosen. `seen` are all the modules of the run."""
+        ran = {_class(item.built.module) for item in seen if item.returned and item.call_source != "probe"}
+        groups: dict[Any, list[tuple[Caller, Failure]]] = {}
+        for caller, failure in self.failed:
+            key = failure.frames[-1].location, type(failure.error), _class(failure.modules[0].module)
+            groups.setdefault(key, []).append((caller, failure))
+        for (*_, model), group in groups.items():
+            lines = {(caller.file, caller.argv) for caller, _ in group}
+            inputs = {failure.inputs.text for _, failure in group if failure.inputs is not None}
+            if model in ran or min(len(lines), len(inputs)) < _LEAST:
+                continue
+            told = judge.findings_of([replace(group[0][1], grade="clean")], facts)
+            yield from (replace(item, notes=(*item.notes, _NOTE.format(count=len(lines)))) for item in told)
+
+
+def _class(module: Any) -> tuple[str, str]:
+    """A class by its names: each command line makes its own one."""
+    return type(module).__module__, type(module).__qualname__
