@@ -3,6 +3,7 @@
 import io
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -210,10 +211,13 @@ def test_json_counts_utf16(outcome):
     assert units[start:end].decode("utf-16-le") == "Net()(torch.randn(32, 10))"
 
 
-def test_findings_of_several_files_come_once_and_only_from_those_checked(outcome):
-    elsewhere = finding(location=Location("/project/other.py", NET.location("30").range))
-    result = NET.result(Seen((), (finding(), finding(message="once more"), elsewhere)).report())
-    assert [item.message for item in collect([result, result]).findings] == [finding().message]
+def test_findings_of_several_files_come_once_those_of_files_that_are_not_checked_as_well():
+    elsewhere = finding(location=Location("/project/other.py", NET.location("30").range), message="elsewhere")
+    again = finding(message="told again by another file")
+    result = NET.result(Seen((), (finding(), finding(message="once more"))).report())
+    told = replace(result, elsewhere=(elsewhere, elsewhere))
+    other = replace(result, file="/project/third.py", findings=(), elsewhere=(again, elsewhere))
+    assert [item.message for item in collect([told, other]).findings] == [finding().message, "elsewhere"]
 
 
 def test_a_warning_fails_and_a_hint_does_not():

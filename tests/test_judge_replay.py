@@ -133,6 +133,16 @@ def test_suspicion_where_meta_is_silent() -> None:
     assert suspicion(functional.softmax, (meta(2, 3),), {"dim": 2}) is not None
     assert suspicion(functional.softmax, (meta(2, 3),), {"dim": -1}) is None
     assert suspicion(functional.relu, (half,), {}) is None
+    grown = (meta(1, 16, 5, 5), meta(16, 4, 3, 3), None, 2, 1)
+    assert suspicion(torch.conv_transpose2d, (*grown, 2), {}) is not None
+    assert suspicion(torch.conv_transpose2d, (*grown, 1), {}) is None
+    assert suspicion(torch.conv_transpose2d, grown, {"output_padding": (1, 2), "dilation": 3}) is None
+    labels = meta(4, 8, 6, dtype=torch.int64)
+    assert suspicion(functional.cross_entropy, (meta(4, 5, 8, 6), labels), {}) is None
+    assert suspicion(functional.cross_entropy, (meta(4, 5, 8, 6), meta(4, 5, 8, 6)), {}) is None
+    assert suspicion(torch.index_select, (meta(4, 6), 1, meta(1, 2, dtype=torch.int64)), {}) is not None
+    assert suspicion(torch.index_select, (meta(4, 6), 1), {"index": meta(2, dtype=torch.int64)}) is None
+    assert suspicion(torch.Tensor.sort, (meta(4, 6),), {"dim": 2}) is not None
 
 
 @pytest.mark.parametrize(
@@ -140,6 +150,16 @@ def test_suspicion_where_meta_is_silent() -> None:
     [
         ("linear", ((2, 3, torch.float16), (4, 3)), "linear: dtypes differ, f16 vs f32"),
         ("conv_transpose1d", ((1, 8, 5), (16, 4, 3)), "conv_transpose1d expects 16 input channels, got 8 ([1, 8, 5])"),
+        (
+            "cross_entropy",
+            ((4, 5, 6, 8), (4, 8, 6, torch.int64)),
+            "cross_entropy expects targets [4, 6, 8], got [4, 8, 6]",
+        ),
+        (
+            "binary_cross_entropy",
+            ((4, 1), (4, 1, torch.int64)),
+            "binary_cross_entropy needs f32 targets, got i64 (prediction [4, 1], target [4, 1])",
+        ),
     ],
 )
 def test_suspicions_are_judged_like_errors(function: str, args: Any, message: str) -> None:

@@ -10,6 +10,7 @@ import pytest
 import pytest_lsp
 from lsprotocol import types
 
+from harness.results import Scene
 from harness.session import Editor, EditorClient, capabilities, client_range, server_config
 
 pytestmark = [pytest.mark.torch, pytest.mark.asyncio(loop_scope="module")]
@@ -186,6 +187,50 @@ async def test_files_that_use_a_model_follow_its_edits(editor: Editor):
 
     (diagnostic,) = await editor.diagnostics("model.py", names_the_caller)
     assert diagnostic.code == "linear-in-features"
+
+
+BLOCK = """\
+from torch import nn
+
+
+class Block(nn.Module):
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 3)
+
+    def forward(self, x):
+        return self.conv(x)
+"""
+HOUSE = """\
+import torch
+from block import Block
+from torch import nn
+
+
+class House(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first = Block(3, 8)
+        self.second = Block(16, 4)
+
+    def forward(self, x):
+        x = self.first(x)
+        return self.second(x)
+
+
+House()(torch.randn(2, 3, 32, 32))
+"""
+
+
+async def test_an_error_in_a_file_that_is_not_open_is_shown_there_until_it_goes(editor: Editor):
+    (editor.root / "house.py").write_text(HOUSE)
+    editor.open("block.py", BLOCK)
+    (diagnostic,) = await editor.diagnostics("house.py", bool)
+    assert diagnostic.range == client_range(Scene(HOUSE, "house.py"), "self.second(x)")
+    assert diagnostic.message == "second.conv expects 16 input channels, got 8 from first.conv"
+    editor.client.published.clear()
+    editor.replace("block.py", "nn.Conv2d(inputs, ", "nn.LazyConv2d(")
+    assert await editor.diagnostics("house.py") == []
 
 
 HOSTILE = {

@@ -160,13 +160,13 @@ class Editor:
     async def diagnostics(
         self, name: str, wanted: Callable[[list[types.Diagnostic]], bool] = lambda found: True
     ) -> list[types.Diagnostic]:
-        """The first published diagnostics of the newest version that are as wanted."""
+        """The published diagnostics of the newest version, or of a document that is not open, that are as wanted."""
 
         def find() -> list[list[types.Diagnostic]]:
             return [
                 list(params.diagnostics)
                 for params in self.client.published
-                if (params.uri, params.version) == (self.uri(name), self.versions[name])
+                if (params.uri, params.version) == (self.uri(name), self.versions.get(name))
                 and wanted(list(params.diagnostics))
             ]
 

@@ -6,6 +6,7 @@ import asyncio
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from metalens.cli.fix import as_data, difference, told, write_files
@@ -91,10 +92,11 @@ class _Desk:
         self._progress.show("importing torch")
         try:
             async with engine_for(self._workspace, self._options.choice, self._faults) as engine:
+                text_of = partial(_text_or_nothing, self._workspace)
 
                 async def look(files: Sequence[str], texts: Mapping[str, str]) -> Sequence[Result]:
                     self._lay(texts)
-                    return [heard(result, self.levels) for result in await self._check(engine, files)]
+                    return [heard(result, self.levels, text_of) for result in await self._check(engine, files)]
 
                 if self._options.fix or self._options.diff:
                     return await mend(files, look, self._original)

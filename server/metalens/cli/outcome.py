@@ -33,7 +33,7 @@ class Outcome:
 
 
 def collect(results: Sequence[Result], complaints: Sequence[Finding] = ()) -> Outcome:
-    """One outcome from the results of the files that were asked for; what was found in other files is left out.
+    """One outcome from the results of the files that were asked for, with what their code has a part in elsewhere.
 
     `complaints` are about the settings, and stand in their file.
     """
@@ -50,14 +50,14 @@ def best(result: Result, model: Model) -> Context:
 
 
 def _distinct(results: Sequence[Result]) -> Iterable[Finding]:
-    """The findings in the files of these results. A file's own result knows most about it, so it speaks first."""
+    """Each finding once. A file's own result knows most about it, so what others tell of it is left out."""
     files = {result.file for result in results}
     seen: set[tuple[str, Range, str]] = set()
-    own = [finding for result in results for finding in result.findings if finding.location.file == result.file]
-    others = [finding for result in results for finding in result.findings if finding.location.file != result.file]
+    own = [finding for result in results for finding in result.findings]
+    others = [item for result in results for item in result.elsewhere if item.location.file not in files]
     for finding in [*own, *others]:
         key = (finding.location.file, finding.location.range, finding.code)
-        if finding.location.file in files and key not in seen:
+        if key not in seen:
             seen.add(key)
             yield finding
 

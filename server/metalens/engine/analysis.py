@@ -11,7 +11,7 @@ from metalens.engine.deepen import deeper_runs, narrowed
 from metalens.engine.lines import shift_between
 from metalens.engine.rescue import rescue
 from metalens.engine.result import Model, Rank, Result, context_rank, merge
-from metalens.engine.verify import verify
+from metalens.engine.verify import LITTLE_PATIENCE, PATIENCE, verify
 from metalens.plan.plan import Plan
 from metalens.protocol.messages import Context, Crash, Finding, Report, Run
 from metalens.protocol.values import Location
@@ -119,8 +119,9 @@ class Analysis:
         merged = self._merged()
         answered = self._all_answered(merged)
         result = merged if answered else self._carried(merged)
-        findings = tuple(self._offered(finding) for finding in result.findings)
-        result = replace(result, findings=findings, torch=self.torch, complete=answered and self._all_tried(merged))
+        findings, elsewhere = (tuple(map(self._offered, found)) for found in (result.findings, result.elsewhere))
+        result = replace(result, findings=findings, elsewhere=elsewhere, torch=self.torch)
+        result = replace(result, complete=answered and self._all_tried(merged))
         if result != shown:
             publish(result)
         return result
@@ -139,7 +140,8 @@ class Analysis:
 
         Where more runs found it since then, what mended the earlier ones is tried in all.
         """
-        for finding in self._merged().findings:
+        merged = self._merged()
+        for finding in (*merged.findings, *merged.elsewhere):
             told = [(self.plan.runs[index], answer) for index, answer in sorted(self.answers.items())]
             found_by = [
                 (run, answer)
@@ -149,11 +151,14 @@ class Analysis:
             known = self._verified.get(_key(finding))
             if not known or known[0] != len(found_by):
                 candidates = known[1].fixes if known and known[1].fixes else finding.fixes
-                offered = await verify(replace(finding, fixes=candidates), found_by, self.text_of, self.attempt)
+                patience = PATIENCE if finding.location.file == self.file else LITTLE_PATIENCE
+                tried = replace(finding, fixes=candidates)
+                offered = await verify(tried, found_by, self.text_of, self.attempt, patience)
                 self._verified[_key(finding)] = len(found_by), offered
 
     def _all_tried(self, merged: Result) -> bool:
-        return all(_key(finding) in self._verified for finding in merged.findings if finding.fixes)
+        told = (*merged.findings, *merged.elsewhere)
+        return all(_key(finding) in self._verified for finding in told if finding.fixes)
 
     def _all_answered(self, merged: Result) -> bool:
         if len(self.answers) + len(self._left_out) < len(self.plan.runs):

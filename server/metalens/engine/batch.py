@@ -11,6 +11,7 @@ from metalens.engine.result import Model, Result, explained, merge
 from metalens.engine.verify import verify
 from metalens.plan.plan import Plan
 from metalens.protocol.messages import Caller, Crash, Finding, Report, Run, Target
+from metalens.protocol.values import Location
 
 Runner = Callable[[Run], Awaitable[Report | Crash]]
 Texts = Callable[[str], str]
@@ -51,6 +52,7 @@ class Batch:
     _own: dict[str, list[Report | Crash]] = field(default_factory=dict)
     _deeper: dict[str, tuple[Run, ...]] = field(default_factory=dict)
     _lines: set[tuple[str, tuple[str, ...]]] = field(default_factory=set)
+    _elsewhere: set[tuple[Location, str]] = field(default_factory=set)
     _done: int = 0
 
     async def complete(self) -> tuple[Result, ...]:
@@ -145,7 +147,17 @@ class Batch:
 
     async def _verified(self, item: Planned, result: Result) -> Result:
         findings = [await self._offered(item, finding) for finding in result.findings]
-        return replace(result, findings=tuple(findings))
+        others = [finding for finding in result.elsewhere if self._is_untold(finding)]
+        elsewhere = [await self._offered(item, finding) for finding in others]
+        return replace(result, findings=tuple(findings), elsewhere=tuple(elsewhere))
+
+    def _is_untold(self, finding: Finding) -> bool:
+        """Whether an error of another file stands in none that is checked as well, and no other file told it."""
+        key = finding.location, finding.code
+        if key in self._elsewhere or any(item.file == finding.location.file for item in self.files):
+            return False
+        self._elsewhere.add(key)
+        return True
 
     async def _offered(self, item: Planned, finding: Finding) -> Finding:
         """The finding with the fixes that mend it in the first of the file's runs that shows it."""

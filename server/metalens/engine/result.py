@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from metalens.plan.plan import Plan
@@ -47,7 +47,8 @@ class Result:
     """What is known of `file`; `text` is what was analysed, and all places are places in it.
 
     `problem` says calmly why classes without a context have none. `torch` is the version that was used. What is not
-    `complete` grows. `settings` are findings about the settings of the workspace, which stand in their own file.
+    `complete` grows. `settings` are findings about the settings of the workspace, which stand in their own file;
+    `elsewhere` are errors that stand in other files, and in which code of this one has a part.
     """
 
     file: str
@@ -60,6 +61,7 @@ class Result:
     torch: str = ""
     complete: bool = True
     settings: tuple[Finding, ...] = ()
+    elsewhere: tuple[Finding, ...] = ()
 
 
 def merge(plan: Plan, text: str, version: int | None, reports: Sequence[Report | Crash], *, file: str = "") -> Result:
@@ -72,10 +74,11 @@ def merge(plan: Plan, text: str, version: int | None, reports: Sequence[Report |
         version=version,
         text=text,
         models=tuple(Model(cls, _contexts_of(cls, contexts)) for cls in plan.classes),
-        findings=_findings(file, answered),
+        findings=_findings(answered, lambda finding: finding.location.file == file),
         trace=_trace(file, answered),
         problem=plan.problem or _problem(file, reports),
         settings=tuple(dict.fromkeys([*plan.complaints, *_about_settings(answered)])),
+        elsewhere=_findings(answered, lambda finding: _has_part(file, finding)),
     )
 
 
@@ -147,13 +150,13 @@ def _same_evidence(one: Context, other: Context) -> bool:
     )
 
 
-def _findings(file: str, reports: Sequence[Report]) -> tuple[Finding, ...]:
-    """Those that stand in the file, one for each mistake and place: those of the run with the best evidence."""
+def _findings(reports: Sequence[Report], wanted: Callable[[Finding], bool]) -> tuple[Finding, ...]:
+    """Those that are wanted, one for each mistake and place: those of the run with the best evidence."""
     ranked = [
         (_evidence_for(finding, report), index, finding)
         for index, report in enumerate(reports)
         for finding in report.findings
-        if finding.location.file == file
+        if wanted(finding)
     ]
     # Layers that one expression calls in turn may each be wrong in their own way; a run tells each of them once.
     kept: dict[object, tuple[int, list[Finding]]] = {}
@@ -163,6 +166,12 @@ def _findings(file: str, reports: Sequence[Report]) -> tuple[Finding, ...]:
             findings.append(finding)
     found = [finding for _, findings in kept.values() for finding in findings]
     return tuple(sorted(found, key=lambda finding: _start(finding.location.range)))
+
+
+def _has_part(file: str, finding: Finding) -> bool:
+    """Whether an error of another file came about in code of this one."""
+    own = finding.location.file
+    return finding.severity == "error" and own != file and not own.endswith(_SETTINGS) and file in finding.passes
 
 
 def _about_settings(reports: Sequence[Report]) -> Iterable[Finding]:

@@ -17,12 +17,13 @@ Texts = Callable[[str], str]
 Found = tuple[Run, Report]
 
 # So many good ones are enough, or fewer where they are guesses; after so many candidates one is; so many are tried side
-# by side; and no new one after so many seconds.
+# by side; and no new one after so many seconds, or fewer where nobody looks at the file that the finding stands in.
 ENOUGH = 5
 GUESSES = 2
 LIKELY = 8
 AT_ONCE = 2
 PATIENCE = 20.0
+LITTLE_PATIENCE = 6.0
 
 _NEITHER = 3
 # A trial may take this many times as long as the run that it repeats, and this long in any case.
@@ -38,7 +39,9 @@ class Trial(NamedTuple):
     gives: Value | None = None
 
 
-async def verify(finding: Finding, found_by: Sequence[Found], text_of: Texts, run: Runner) -> Finding:
+async def verify(
+    finding: Finding, found_by: Sequence[Found], text_of: Texts, run: Runner, patience: float = PATIENCE
+) -> Finding:
     """The finding with only those of its fixes that mend it, the first of them preferred if it is no guess.
 
     `found_by` are the runs in which it was found. A fix stays if after it every one of them has the finding no more,
@@ -46,7 +49,7 @@ async def verify(finding: Finding, found_by: Sequence[Found], text_of: Texts, ru
     belongs to no model. The candidates are tried in their order, the likeliest first, and when enough are good the rest
     is left untried.
     """
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     screen = await _screen(finding, found_by, run) if finding.fixes else None
     kept: list[Fix] = []
     for candidates, enough in _kinds(finding.fixes):

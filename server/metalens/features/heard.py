@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from metalens.engine.result import Model, Result
@@ -23,16 +23,19 @@ _ALIKE = 0.75
 _UNCHECKED = "no_type_check"
 
 
-def heard(result: Result, levels: Mapping[str, str]) -> Result:
+def heard(result: Result, levels: Mapping[str, str], text_of: Callable[[str], str] = lambda file: "") -> Result:
     """The result with the findings that the user wants to hear of, each as loud as they want it.
 
     Comments of the file silence findings; comments that silence nothing, or that are no directive, become findings.
-    `levels` gives some rules another severity, or `off`.
+    `levels` gives some rules another severity, or `off`. `text_of` gives the other files that errors stand in.
     """
     file = _File(result)
     kept = [finding for finding in result.findings if not file.silences(finding)]
     found = sorted([*kept, *file.complaints()], key=lambda item: _key(item.location.range.start))
-    return replace(result, findings=at_levels(found, levels))
+    others = {finding.location.file for finding in result.elsewhere}
+    spoken = {other: _File(Result(other, None, text_of(other), (), (), None)) for other in others}
+    elsewhere = [finding for finding in result.elsewhere if not spoken[finding.location.file].silences(finding)]
+    return replace(result, findings=at_levels(found, levels), elsewhere=at_levels(elsewhere, levels))
 
 
 def at_levels(findings: Iterable[Finding], levels: Mapping[str, str]) -> tuple[Finding, ...]:

@@ -25,11 +25,12 @@ from metalens.features.problems import SOURCE, problem, problems
 from metalens.lsp.choosing import OPTION, Choices
 from metalens.lsp.client import Client
 from metalens.lsp.convert import Converter, path_of, uri_of_path
+from metalens.lsp.elsewhere import Elsewhere
 from metalens.lsp.fixing import FIX_ALL, TITLE, edits_of_all
 from metalens.lsp.news import News
 from metalens.lsp.status import Status
 from metalens.lsp.text import changed, from_client, range_from_client
-from metalens.protocol.messages import Edit, Finding
+from metalens.protocol.messages import Edit
 from metalens.protocol.values import Position
 from metalens.workspace.documents import Unreadable, Workspace
 from metalens.workspace.interpreters import Interpreter, NoInterpreter, choose_interpreter
@@ -61,7 +62,7 @@ class Session:
     interpreter: Interpreter | None = None
     _uris: dict[str, str] = field(default_factory=dict)
     _lenses: dict[str, tuple[Lens, ...]] = field(default_factory=dict)
-    _complaints: tuple[Finding, ...] = ()
+    _elsewhere: Elsewhere = field(default_factory=Elsewhere)
     _news: News = field(default_factory=News)
     _telling: asyncio.TimerHandle | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
@@ -135,6 +136,7 @@ class Session:
             self.results.pop(file, None)
             self._lenses.pop(file, None)
             self.client.publish(uri, None, [])
+            self._tell_elsewhere()
             self.engine.changed_on_disk([file])
 
     def watched(self, changes: Iterable[types.FileEvent]) -> None:
@@ -145,7 +147,7 @@ class Session:
         files = [(change.type, file) for change, file in outside if file and file not in self._uris]
         settings = project_file(self.workspace)
         if any(file == settings for _, file in files):
-            self._complain_of_project()
+            self._tell_elsewhere()
             self.engine.refresh()
         elif any(kind is not types.FileChangeType.Changed for kind, _ in files):
             self.engine.refresh()
@@ -248,7 +250,7 @@ class Session:
             return
         if result.version != self.workspace.version(result.file):
             return
-        result = self.choices.applied(heard(result, self._levels()))
+        result = self.choices.applied(heard(result, self._levels(), self._text_or_nothing))
         self.results[result.file] = result
         self._news.tell()
         if not result.problem:
@@ -256,7 +258,7 @@ class Session:
         converter = self._converter()
         found = [converter.diagnostic(result.text, problem) for problem in problems(result)]
         self.client.publish(self._uris[result.file], result.version, found)
-        self._complain_of_project()
+        self._tell_elsewhere()
         shown = self._shown_lenses(result)
         if shown != self._lenses.get(result.file):
             self._lenses[result.file] = shown
@@ -300,17 +302,15 @@ class Session:
         project = read_project(self.workspace) if self.workspace else Project()
         return {**self.settings.rules, **project.rules}
 
-    def _complain_of_project(self) -> None:
-        """Show what is not understood in the settings of the workspace, where it stands."""
+    def _tell_elsewhere(self) -> None:
+        """Show what is not understood in the settings, and the errors of files that are not open, where they stand."""
         if self.workspace is None:
             return
         told = [*read_project(self.workspace).complaints, *(item for r in self.results.values() for item in r.settings)]
-        complaints = at_levels(dict.fromkeys(told), self._levels())
-        if complaints != self._complaints:
-            self._complaints, file = complaints, project_file(self.workspace)
+        told = [*at_levels(told, self._levels()), *(item for r in self.results.values() for item in r.elsewhere)]
+        for file, findings in self._elsewhere.changes(told, self._uris):
             text, converter = self._text_or_nothing(file), self._converter()
-            found = [converter.diagnostic(text, problem(finding)) for finding in complaints]
-            self.client.publish(self._uri(file), None, found)
+            self.client.publish(self._uri(file), None, [converter.diagnostic(text, problem(each)) for each in findings])
 
     def _begin_engine(self, root: Path) -> None:
         self.workspace = self.workspace or Workspace(root)
@@ -329,7 +329,7 @@ class Session:
         self.engine = Engine(self.workspace, self.settings, self.interpreter, listener=self, idle=idle)
         if not idle:
             self._spawn(self._start_engine(self.engine))
-        self._complain_of_project()
+        self._tell_elsewhere()
         self._show_status()
 
     async def _start_engine(self, engine: Engine) -> None:

@@ -241,7 +241,7 @@ class Finding:
     """A mistake in the user's model. `severity`: `error`, `warning`, `information` or `hint`.
 
     `model` is the qualname of the class in whose run it was found. `torch` is PyTorch's own message on real tensors.
-    `notes` are further sentences of the explanation.
+    `notes` are further sentences of the explanation. `passes` are the files whose code was under way.
     """
 
     code: str
@@ -253,6 +253,7 @@ class Finding:
     torch: str = ""
     notes: tuple[str, ...] = ()
     fixes: tuple[Fix, ...] = ()
+    passes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

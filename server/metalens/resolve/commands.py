@@ -96,7 +96,9 @@ class _Search:
             base = sweep.completed()
             found[base] = CommandLine(base, assumed=bool(base))
         is_assumed = found[base].assumed
-        direct, others = sweep.variants(base, () if fitting else chosen[1:])
+        # Lines that differ in numbers alone choose nothing else, but one more of them tells what hangs on a number.
+        beside = chosen[1:] or [line for line in written if line not in chosen][:1]
+        direct, others = sweep.variants(base, () if fitting else beside)
         for line in direct:
             if line not in chosen:
                 found.setdefault(line, CommandLine(line, assumed=is_assumed or line not in sweep.told))

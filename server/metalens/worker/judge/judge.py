@@ -56,6 +56,7 @@ def explain(case: Case) -> Finding:
         torch=case.torch,
         notes=notes(case, mistake),
         fixes=fixes,
+        passes=tuple(dict.fromkeys(frame.location.file for frame in failure.frames)),
     )
 
 

@@ -8,6 +8,8 @@ from typing import Any, Optional
 
 from metalens.protocol.values import Evidence, Location
 
+_MOST_BEFORE = 500
+
 
 @dataclass(frozen=True)
 class Built:
@@ -123,6 +125,20 @@ class Facts:
     def name_of(self, module: Any) -> str:
         """Dotted path of this module in the outermost model that holds it (`blocks.0.attn`), or "" for a root."""
         return self.names.get(id(module), "")
+
+    def rests_on_mistake(self, tensor: Any) -> bool:
+        """Whether a tensor was computed of what stands in for the output of an operation that failed."""
+        waiting, seen = [tensor], set[int]()
+        while waiting:
+            part = waiting.pop()
+            if id(part) in self.recovered or len(seen) > _MOST_BEFORE:
+                return True
+            if id(part) in seen:
+                continue
+            seen.add(id(part))
+            origin = self.origins.get(id(part))
+            waiting += (*self.followed.get(id(part), ((), ()))[1], *(origin.inputs if origin is not None else ()))
+        return False
 
     def source_of(self, file: str) -> str:
         """The text of a workspace file as this run saw it (unsaved text included)."""

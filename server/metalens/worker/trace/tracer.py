@@ -337,7 +337,7 @@ class Tracer:
         if not any(tensor is other for other in read):
             read[_READ - 1 :] = []
             read.insert(0, tensor)
-        if self.facts.recovered and self.recovery.in_doubt:
+        if self.recovery.in_doubt and not self.facts.leaked and self.facts.rests_on_mistake(tensor):
             self.facts.leaked = True
 
     def _note(self, error: BaseException, trace: FileTrace, number: int) -> None:

@@ -212,7 +212,7 @@ def retyped(case: Case, mistake: Mistake) -> Iterator[Fix]:
             kind, f".to({weight.dtype})"
         )
     if mistake.argument == "target" and mistake.other is not None:
-        suffix = ".float()" if "float" in mistake.message.split("targets")[0] else ".long()"
+        suffix = ".long()" if " i64 targets" in mistake.message else ".float()"
         nodes = _arguments(case)
         if len(nodes) > 1:
             yield fix(f"Use {nodes[1][0].text_of(nodes[1][1])}{suffix}", chain(*nodes[1], suffix))
