@@ -17,7 +17,7 @@ from metalens.worker.trace.rehearse import Stage
 from metalens.worker.trace.seek import seek
 
 # Seconds of computing that the search for one class may take, and after which it is interrupted.
-_SECONDS, _HARD = 3.0, 9.0
+_SECONDS, _HARD = 5.0, 9.0
 _SHARE = 0.9
 
 

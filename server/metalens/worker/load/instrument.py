@@ -17,6 +17,7 @@ from metalens.worker.load.ranges import Lines, Ranges
 from metalens.worker.load.syntax import (
     asks_for_machine,
     attributes_of,
+    calls,
     constant_names,
     count_of,
     is_broad,
@@ -36,6 +37,10 @@ SKIP, UNKNOWN, ERROR = "__metalens_skip__", "__metalens_unknown__", "__metalens_
 LOOP, ROUND, TEST = "__metalens_loop__", "__metalens_round__", "__metalens_test__"
 ENTER, INDEX, SLICE, UNPACK = "__metalens_enter__", "__metalens_index__", "__metalens_slice__", "__metalens_unpack__"
 MARK, HOLDS, SHAPE = "__metalens_mark__", "__metalens_holds__", "__metalens_shape__"
+
+# What is lost where a statement fails: nothing; something; nothing, unless what it asserts is not so; nothing, if what
+# it calls is a model.
+KEEPS, LOSES, ASKS, CALLS = range(4)
 
 _NUMBERED = (CALL, OPERATE, RECORD, INDEX, SHAPE)
 
@@ -312,15 +317,15 @@ class _Rewriter:
         returns = isinstance(statement, ast.Return)
         pure = (binding and len(stores) == len(attributes)) or returns or is_output(statement)
         pure = pure or (isinstance(statement, ast.Assert) and asks_for_machine(statement.test))
+        loss = KEEPS if pure else ASKS if isinstance(statement, ast.Assert) else CALLS if calls(statement) else LOSES
         number = self.flag(self.number(statement), statement)
-        lossless = None if isinstance(statement, ast.Assert) and not pure else pure
         inner = self._inside(statement)
         at = _place(statement)
-        passes = ast.Call(ast.Name(SKIP, _LOAD, **at), [number, ast.Constant(lossless, **at)], [], **at)
+        passes = ast.Call(ast.Name(SKIP, _LOAD, **at), [number, ast.Constant(loss, **at)], [], **at)
         failed: list[ast.stmt] = [ast.If(passes, [ast.Raise(None, None, **at)], [], **at)]
         unknown = ast.Call(ast.Name(UNKNOWN, _LOAD, **at), [], [], **at)
         failed += [ast.Assign([ast.Name(name, _STORE, **at)], unknown, **at) for name in bound if "." not in name]
-        doubt = ast.Call(ast.Name(SKIP, _LOAD, **at), [number, ast.Constant(False, **at)], [], **at)
+        doubt = ast.Call(ast.Name(SKIP, _LOAD, **at), [number, ast.Constant(LOSES, **at)], [], **at)
         lost = [ast.ExceptHandler(ast.Name(ERROR, _LOAD, **at), None, [ast.Expr(doubt, **at)], **at)]
         failed += [ast.Try([ast.Assign([target], unknown, **at)], lost, [], [], **at) for target in attributes]
         if returns:

@@ -110,6 +110,13 @@ def structure_of(target: ast.expr) -> ast.expr:
     return ast.copy_location(made, target)
 
 
+def calls(statement: ast.stmt) -> bool:
+    """Whether a statement does nothing but call what a plain name or another call gives: `net(x)`, `Net()(x)`."""
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    function = call.func if isinstance(call, ast.Call) else None
+    return isinstance(function, ast.Call) or (isinstance(function, ast.Name) and function.id not in _BUILTINS)
+
+
 def is_grid(node: ast.ListComp) -> bool:
     """A table of numbers by row and column, such as that of a positional encoding: millions of them may be computed."""
     inner = node.elt

@@ -252,8 +252,8 @@ class Tracer:
             self._made_all(values, trace, number, unpacker, (value,), {})
             return values
 
-        def skip(number: int, pure: Optional[bool]) -> bool:
-            return self._skip(pure)
+        def skip(number: int, loss: int) -> bool:
+            return self._skip(loss)
 
         def loop(number: int, make: Callable[[], Any], training: bool, structure: Any) -> Any:
             if self.strict:
@@ -373,8 +373,8 @@ class Tracer:
         self.facts.origins[id(value)] = Origin(location, function, module, inputs)
         self.facts.alive.append(value)
 
-    def _skip(self, pure: Optional[bool]) -> bool:
-        """An instrumented statement failed (None: an assertion): whether the error must go on its way."""
+    def _skip(self, loss: int) -> bool:
+        """An instrumented statement failed: whether the error must go on its way."""
         error = sys.exc_info()[1]
         if self.strict or error is None:
             return True
@@ -388,8 +388,9 @@ class Tracer:
             return True  # where it is met first, there is no room for what skipping takes
         if not isinstance(error, (UnknownError, Limit)):
             self.on_failure(error)
-        # A name that does not exist stops its statement before that has changed anything, and to ask changes nothing.
-        lost = isinstance(error, AssertionError) if pure is None else not pure
-        if lost and not isinstance(error, NameError):
+        # A name that does not exist stops its statement before that has changed anything.
+        asserted = loss == instrument.ASKS and isinstance(error, AssertionError)
+        called = loss == instrument.CALLS and not self.under_way.get(id(error))
+        if (loss == instrument.LOSES or asserted or called) and not isinstance(error, NameError):
             self.doubt(f"a statement was skipped ({why(error)})")
         return False
