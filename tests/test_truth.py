@@ -42,7 +42,7 @@ ENDING = {
     )
 }
 ENDING |= {"mistakes/built_but_never_called.py", "mistakes/sharded.py"}
-ENDING |= {f"mistakes/chosen_by_name/models/{name}.py" for name in ("steady", "hasty", "picky")}
+ENDING |= {f"mistakes/chosen_by_name/models/{name}.py" for name in ("steady", "hasty", "picky", "narrow")}
 # Nobody builds what they are about; tests/test_nobody_builds.py does.
 UNBUILT = {name for name in fixtures() if name.startswith("mistakes/nobody_builds")}
 MISTAKES = [name for name in fixtures() if name.startswith("mistakes/") and name not in WITHOUT_DATA | UNBUILT | ENDING]

@@ -1,7 +1,8 @@
 """A choice that a script leaves open, such as of the model, and that fails in one way with whatever else is chosen.
 
 One command line that nobody wrote proves nothing, for it may not go together with the script's other options. A model
-that never ran, and that fails at one place in several command lines, on other data in each, is wrong in all of them.
+that never ran, and that fails at one place in several command lines, on other data in each, is wrong in all of them,
+unless it is the data and the options that disagree.
 """
 
 from __future__ import annotations
@@ -10,10 +11,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import torch
+
 from metalens.protocol.messages import Caller, Finding
 from metalens.worker import judge
+from metalens.worker.judge.case import Case
+from metalens.worker.judge.lineage import lineage_of
+from metalens.worker.judge.rules import mistake_of
 from metalens.worker.trace.facts import Facts, Failure
 from metalens.worker.trace.observe import Seen
+from metalens.worker.trace.operands import tensors_in
 
 _LEAST = 2
 _NOTE = "Nobody wrote this command line; it fails with each of the {count} that were tried."
@@ -42,8 +49,27 @@ class Chosen:
             inputs = {failure.inputs.text for _, failure in group if failure.inputs is not None}
             if model in ran or min(len(lines), len(inputs)) < _LEAST:
                 continue
-            told = judge.findings_of([replace(group[0][1], grade="clean")], facts)
+            failure = replace(group[0][1], grade="clean")
+            case = judge.case_of(failure, facts)
+            if case is None or _is_of_data(case):
+                continue
+            told = judge.findings_of([failure], facts)
             yield from (replace(item, notes=(*item.notes, _NOTE.format(count=len(lines)))) for item in told)
+
+
+def _is_of_data(case: Case) -> bool:
+    """Whether data as it is given meets a size that options decide."""
+    mistake = mistake_of(case)
+    call = case.failure.modules[0]
+    given = list(tensors_in((call.args, call.kwargs)))
+    data, decided = 0, mistake.layer is not None
+    for tensor, dim in ((mistake.tensor, mistake.dim), (mistake.other, mistake.other_dim)):
+        if tensor is None or not tensor.dim():
+            continue
+        lineage = lineage_of(case.facts, tensor, dim)
+        decided = decided or lineage.layer is not None or isinstance(lineage.tensor, torch.nn.Parameter)
+        data += lineage.layer is None and any(lineage.tensor is part for part in given)
+    return bool(data) and decided
 
 
 def _class(module: Any) -> tuple[str, str]:
