@@ -41,6 +41,7 @@ class Hosted:
         self.run: Optional[Run] = None
         self.runs = 0
         self.memory: Optional[int] = None
+        self.began = 0.0
         self.deadline: Optional[float] = None
         self._events = events
         self._listener = listener
@@ -64,7 +65,8 @@ class Hosted:
     def begin(self, run: Run) -> None:
         """Give it a run."""
         self.run, self.idle, self.memory = run, False, run.memory
-        self.deadline = time.monotonic() + run.patience
+        self.began = time.monotonic()
+        self.deadline = self.began + run.patience
         self.runs += 1
         self._send(encode(run))
 

@@ -29,6 +29,9 @@ TIDYING = 10.0
 RUNS_PER_PROCESS = 200
 # So many processes in a row may die while they import torch.
 COLD_DEATHS = 3
+# A process that is killed so soon after it was given a run may have been dying before; Windows knows no such signal.
+DYING = 2.0
+KILLED = 9
 
 
 class Standby:
@@ -44,6 +47,7 @@ class Standby:
         self._announced = False
         self._cold_deaths = 0
         self._over = False
+        self._given_again = -1
         self._active = self._spawn()
         self._second: Optional[Hosted] = None
 
@@ -158,7 +162,18 @@ class Standby:
             self._crash(crashes.forged(hosted.run))
         else:
             status = hosted.status()
+            if self._was_dying(hosted.run, status, time.monotonic() - hosted.began):
+                self._waiting.appendleft(hosted.run)
+                self._replace()
+                return
             self._crash(crashes.silent(hosted.run) if status is None else crashes.ended(hosted.run, status))
+
+    def _was_dying(self, run: Run, status: Optional[int], seconds: float) -> bool:
+        """Whether a process was killed from outside before it had its run, which is then given to another, once."""
+        if status != -KILLED or seconds > DYING or run.id == self._given_again:
+            return False
+        self._given_again = run.id
+        return True
 
     def _answered(self, run: Run, body: bytes, printed: str) -> None:
         if not answers(body, run.id):
