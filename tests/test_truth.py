@@ -41,7 +41,7 @@ ENDING = {
         "old_tensor_types",
     )
 }
-ENDING |= {"mistakes/built_but_never_called.py", "mistakes/sharded.py"}
+ENDING |= {f"mistakes/{name}.py" for name in ("built_but_never_called", "called_twice", "sharded")}
 ENDING |= {f"mistakes/chosen_by_name/models/{name}.py" for name in ("steady", "hasty", "picky", "narrow")}
 # Nobody builds what they are about; tests/test_nobody_builds.py does.
 UNBUILT = {name for name in fixtures() if name.startswith("mistakes/nobody_builds")}

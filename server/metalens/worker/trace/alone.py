@@ -170,7 +170,9 @@ def judge_attempt(attempt: probe.Attempt, run: probe.Run, tracer: Tracer) -> Non
 
 def _report_all(attempt: probe.Attempt, other: dict[str, Optional[probe.Spec]], run: probe.Run, tracer: Tracer) -> bool:
     """Run to the end in spite of such errors, and report those that stay with `other` inputs; whether there was one."""
-    found = {_key(error, tracer): error for error in _errors(attempt.specs, run, tracer)}
+    found: dict[tuple[Any, ...], BaseException] = {}
+    for error in _errors(attempt.specs, run, tracer):
+        found.setdefault(_key(error, tracer), error)  # a part that is called again is told where it was called first
     if tracer.mended or not found:
         return False
     stay = {_key(error, tracer) for error in _errors(other, run, tracer)}
