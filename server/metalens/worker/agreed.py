@@ -47,14 +47,19 @@ class Chosen:
         for (*_, model), group in groups.items():
             lines = {(caller.file, caller.argv) for caller, _ in group}
             inputs = {failure.inputs.text for _, failure in group if failure.inputs is not None}
-            if model in ran or min(len(lines), len(inputs)) < _LEAST:
-                continue
             failure = replace(group[0][1], grade="clean")
-            case = judge.case_of(failure, facts)
-            if case is None or _is_of_data(case):
+            if model in ran or min(len(lines), len(inputs)) < _LEAST or not _is_of_model(failure, facts):
                 continue
             told = judge.findings_of([failure], facts)
             yield from (replace(item, notes=(*item.notes, _NOTE.format(count=len(lines)))) for item in told)
+
+
+def _is_of_model(failure: Failure, facts: Facts) -> bool:
+    try:
+        case = judge.case_of(failure, facts)
+        return case is not None and not _is_of_data(case)
+    except Exception:  # noqa: BLE001 - judging runs torch on what user code left behind
+        return False
 
 
 def _is_of_data(case: Case) -> bool:
