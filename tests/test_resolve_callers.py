@@ -82,10 +82,12 @@ def test_the_best_come_first(tmp_path):
         "from net import Net\nMODELS = {'net': Net}\nMODELS['net']()",
         "try:\n    from net import Net\nexcept ImportError:\n    pass\nelse:\n    Net()",
         "from net import Net\nx = foo(Net(",
+        "def main(small):\n    if small:\n        from net import Net\n    else:\n        from other import Net\n    Net()",
+        "def one():\n    from net import Net\n    Net()\ndef two():\n    from other import Net\n    Net()",
     ],
 )
 def test_ways_to_mean_a_class(tmp_path, text):
-    assert callers_among(tmp_path, {"use.py": text}) == ["use.py"]
+    assert callers_among(tmp_path, {"use.py": text, "other.py": "class Net: pass"}) == ["use.py"]
 
 
 @pytest.mark.parametrize(
@@ -105,6 +107,11 @@ def test_ways_to_mean_a_class(tmp_path, text):
 )
 def test_ways_not_to_mean_it(tmp_path, text):
     assert callers_among(tmp_path, {"use.py": text, "other.py": "class Net: pass"}) == []
+
+
+def test_each_example_of_a_page_may_mean_another_class(tmp_path):
+    page = "```python\nfrom net import Net\nNet()\n```\n```python\nfrom other import Net\nNet()\n```\n"
+    assert callers_among(tmp_path, {"README.md": page, "other.py": "class Net: pass"}) == ["README.md"]
 
 
 def test_a_chain_of_factories(tmp_path):

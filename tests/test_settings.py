@@ -70,7 +70,7 @@ def test_rules():
         ),
         (
             {"execution": {"memoryLimitMb": 1.5}},
-            "execution.memoryLimitMb must be a whole number of MiB from 256 to 1048576, not 1.5; 2048 is used.",
+            "execution.memoryLimitMb must be a whole number of MiB from 256 to 1048576, not 1.5; 1024 is used.",
         ),
         ({"rules": []}, "rules must map each rule to its level, not be a list."),
     ],
@@ -80,6 +80,6 @@ def test_a_bad_value_falls_back_with_one_message(options, message):
 
 
 def test_one_bad_value_leaves_the_others():
-    settings, messages = read_settings({"execution": {"timeout": "soon", "memoryLimitMb": 1024}, "enable": False})
+    settings, messages = read_settings({"execution": {"timeout": "soon", "memoryLimitMb": 700}, "enable": False})
     assert settings == Settings(enable=False, memory=1024)
     assert len(messages) == 1

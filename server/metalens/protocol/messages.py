@@ -79,7 +79,7 @@ class Run:
     overlay: dict[str, str] = field(default_factory=dict)
     traces: tuple[str, ...] = ()
     timeout: float = 10.0
-    memory: int = 2048
+    memory: int = 1024
     pins: tuple[Pin, ...] = ()
     thorough: bool = False
 

@@ -65,8 +65,8 @@ def _lookup(view: View, file: str, name: str, seen: set[tuple[str, str]]) -> lis
             found.append(Definition(file, head))
         elif name in outline.class_names:
             found.append(Definition(file, name))
-    if head in outline.imports:
-        found.extend(_imported(view, file, outline.imports[head], rest, seen))
+    for item in outline.imports.get(head, ()):
+        found.extend(_imported(view, file, item, rest, seen))
     if found or head in outline.definitions or head in outline.imports:
         return found
     for star in outline.stars:

@@ -59,14 +59,15 @@ class ClassOutline:
 class Outline:
     """What a file says.
 
-    `definitions` maps each top-level function, class and variable, and `MODULE` for the top-level code, to the dotted
-    names that it refers to; a name in quotes is a module that is imported by its name. `aliases` are plain
+    `imports` maps each name to all that it is imported from: each example of a page, and each branch, may mean another
+    class by it. `definitions` maps each top-level function, class and variable, and `MODULE` for the top-level code, to
+    the dotted names that it refers to; a name in quotes is a module that is imported by its name. `aliases` are plain
     assignments. `modules` are all imports at any depth. `mentions` maps each part of a reference, and the original name
     and module of what it starts with, to the definitions and their references. `calls` says whether the top-level code
     calls anything, or may do so once it parses. `paths` are relative folders that it may put on the import path.
     """
 
-    imports: Mapping[str, Import]
+    imports: Mapping[str, tuple[Import, ...]]
     modules: tuple[Import, ...]
     stars: tuple[Import, ...]
     aliases: Mapping[str, tuple[str, ...]]
@@ -96,8 +97,7 @@ def outline(text: str) -> Outline:
 @dataclass
 class _Reader:
     source: Source
-    imports: dict[str, Import] = field(default_factory=dict)
-    inner_imports: dict[str, Import] = field(default_factory=dict)
+    imports: dict[str, list[Import]] = field(default_factory=dict)
     modules: list[Import] = field(default_factory=list)
     stars: list[Import] = field(default_factory=list)
     aliases: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -111,7 +111,7 @@ class _Reader:
     def statements(self, body: Sequence[ast.stmt]) -> None:
         for node in body:
             if isinstance(node, (ast.Import, ast.ImportFrom)):
-                self._import(node, self.imports)
+                self._import(node)
                 self._skip(node.lineno, node)
             elif isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
                 self._definition(node)
@@ -124,7 +124,7 @@ class _Reader:
                 self.statements(inner)
 
     def outline(self) -> Outline:
-        imports = {**self.inner_imports, **self.imports}
+        imports = {name: tuple(dict.fromkeys(found)) for name, found in self.imports.items()}
         bound = {*imports, *(name for name, _, _ in self.spans)}
         dynamic = _DYNAMIC.search(self.source.text) is not None
         references: dict[str, set[str]] = {MODULE: set()}
@@ -171,12 +171,12 @@ class _Reader:
     def _skip(self, first: int, node: ast.stmt) -> None:
         self.skipped.append((first, node.end_lineno or node.lineno))
 
-    def _import(self, node: ast.Import | ast.ImportFrom, into: dict[str, Import]) -> None:
+    def _import(self, node: ast.Import | ast.ImportFrom) -> None:
         if isinstance(node, ast.Import):
             for item in node.names:
                 self.modules.append(Import(item.name))
                 local = item.asname or item.name.partition(".")[0]
-                into[local] = Import(item.name if item.asname else local)
+                self._binds(local, Import(item.name if item.asname else local))
             return
         for item in node.names:
             found = Import(node.module or "", "" if item.name == "*" else item.name, node.level)
@@ -184,7 +184,10 @@ class _Reader:
             if item.name == "*":
                 self.stars.append(found)
             else:
-                into[item.asname or item.name] = found
+                self._binds(item.asname or item.name, found)
+
+    def _binds(self, name: str, found: Import) -> None:
+        self.imports.setdefault(name, []).append(found)
 
     def _definition(self, node: ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         first = min([node.lineno, *(item.lineno for item in node.decorator_list)])
@@ -199,7 +202,7 @@ class _Reader:
     def _imports_within(self, node: ast.stmt) -> None:
         for inner in inner_statements(node):
             if isinstance(inner, (ast.Import, ast.ImportFrom)):
-                self._import(inner, self.inner_imports)
+                self._import(inner)
             else:
                 self._imports_within(inner)
 
@@ -234,14 +237,13 @@ class _Reader:
 
 
 def _mentions(
-    references: Mapping[str, Iterable[str]], imports: Mapping[str, Import]
+    references: Mapping[str, Iterable[str]], imports: Mapping[str, tuple[Import, ...]]
 ) -> dict[str, tuple[tuple[str, str], ...]]:
     found: dict[str, set[tuple[str, str]]] = {}
     for name, items in references.items():
         for item in items:
             parts = item.strip("'").split(".")
-            origin = imports.get(parts[0])
-            if origin is not None:
+            for origin in imports.get(parts[0], ()):
                 parts += [origin.name, origin.module.rpartition(".")[2]]
             for part in parts:
                 found.setdefault(part, set()).add((name, item))

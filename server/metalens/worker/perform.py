@@ -70,7 +70,7 @@ def perform(run: Run) -> Report:
     tracer = Tracer()
     observer = Observer(tracer, sources.holds)
     watch = Watch(tracer, observer)
-    failures: list[Failure] = []
+    failures = tracer.facts.failed
     doubtful: list[Failure] = []
     chosen = Chosen()
     assumed: list[Caller] = []

@@ -32,7 +32,7 @@ class Settings:
     enable: bool = True
     interpreter: str = ""
     timeout: float = 10.0
-    memory: int = 2048
+    memory: int = 1024
     fork: bool = True
     code_lens: bool = True
     hover: bool = True

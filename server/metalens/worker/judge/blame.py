@@ -19,6 +19,7 @@ from metalens.worker.judge.case import Case, Mistake, layer_word, own_location
 from metalens.worker.judge.definitions import slot_of
 from metalens.worker.judge.lineage import Lineage, producing_layer
 from metalens.worker.judge.source import source_of, text_at
+from metalens.worker.judge.whose import inwards, is_callers, overlap
 from metalens.worker.trace.facts import ModuleCall
 
 
@@ -30,8 +31,8 @@ def place_of(case: Case, mistake: Mistake) -> Location:
         decided = _where_decided(case, mistake)
         inside = decided is not None and decided.file == location.file and _same_function(case, decided, location)
         elsewhere = decided is not None and not inside and _in_frames(case, decided)
-        if decided is not None and (not elsewhere or _is_given(case, mistake) or _works_elsewhere(case, mistake.layer)):
-            location = decided
+        if decided is not None and (not elsewhere or is_callers(case, mistake)):
+            location = inwards(case, decided)
     return _narrowed(case, location)
 
 
@@ -72,32 +73,7 @@ def _same_function(case: Case, one: Location, other: Location) -> bool:
 
 
 def _in_frames(case: Case, place: Location) -> bool:
-    return any(frame.location.file == place.file and _overlap(frame.location, place) for frame in case.failure.frames)
-
-
-def _overlap(one: Location, other: Location) -> bool:
-    first, second = (one.range.start.line, one.range.end.line), (other.range.start.line, other.range.end.line)
-    return first[0] <= second[1] and second[0] <= first[1]
-
-
-def _is_given(case: Case, mistake: Mistake) -> bool:
-    """Whether the layer's size is a plain name or attribute, so that whoever built the block decided it."""
-    slot = slot_of(case.facts, mistake.layer, mistake.argument)
-    return slot is None or isinstance(slot.node, (ast.Name, ast.Attribute))
-
-
-def _works_elsewhere(case: Case, layer: Any) -> bool:
-    """Whether the expression that built this layer built another one that ran: then its caller is at fault, not it."""
-    built = case.facts.built_of(layer)
-    if built is None or built.location is None:
-        return True
-    for number, origin in case.facts.origins.items():
-        if number in case.facts.recovered:
-            continue  # it failed as well
-        other = case.facts.built_of(origin.module) if origin.module is not None else None
-        if other is not None and other.module is not layer and other.location == built.location:
-            return True
-    return False
+    return any(overlap(frame.location, place) for frame in case.failure.frames)
 
 
 def _below(case: Case, owner: str, consumer: Any, producer: Any) -> Optional[Location]:

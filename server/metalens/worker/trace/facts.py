@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
@@ -100,8 +101,8 @@ class Facts:
     `recovered` are the tensors that stand in for the output of an operation that failed, with the dimensions that the
     mistake leaves in doubt, and the only other size that such a dimension may have, if that is known; `leaked` tells
     that sizes were read as numbers after such a doubt arose. `read` are the last tensors of which a function (by its
-    code) read sizes as numbers. `followed` are the operations since a mistake that no expression of the user's shows,
-    by the tensors that they gave.
+    code) read sizes as numbers. `failed` are the failures so far. `followed` are the operations since a mistake that no
+    expression of the user's shows, by the tensors that they gave.
     """
 
     built: dict[int, Built] = field(default_factory=dict)
@@ -112,6 +113,7 @@ class Facts:
     recovered: dict[int, dict[int, Optional[int]]] = field(default_factory=dict)
     followed: dict[int, tuple[Any, tuple[Any, ...]]] = field(default_factory=dict)
     read: dict[Any, list[Any]] = field(default_factory=dict)
+    failed: list[Failure] = field(default_factory=list)
     leaked: bool = False
 
     def built_of(self, module: Any) -> Optional[Built]:
@@ -126,19 +128,21 @@ class Facts:
         """Dotted path of this module in the outermost model that holds it (`blocks.0.attn`), or "" for a root."""
         return self.names.get(id(module), "")
 
-    def rests_on_mistake(self, tensor: Any) -> bool:
-        """Whether a tensor was computed of what stands in for the output of an operation that failed."""
-        waiting, seen = [tensor], set[int]()
+    def before(self, tensor: Any) -> Iterator[Any]:
+        """A tensor and all that it was computed of, the latest first."""
+        waiting, seen = deque([tensor]), set[int]()
         while waiting:
-            part = waiting.pop()
-            if id(part) in self.recovered or len(seen) > _MOST_BEFORE:
-                return True
+            part = waiting.popleft()
             if id(part) in seen:
                 continue
             seen.add(id(part))
+            yield part
             origin = self.origins.get(id(part))
             waiting += (*self.followed.get(id(part), ((), ()))[1], *(origin.inputs if origin is not None else ()))
-        return False
+
+    def rests_on_mistake(self, tensor: Any) -> bool:
+        """Whether a tensor was computed of what stands in for the output of an operation that failed."""
+        return any(id(part) in self.recovered or at > _MOST_BEFORE for at, part in enumerate(self.before(tensor)))
 
     def source_of(self, file: str) -> str:
         """The text of a workspace file as this run saw it (unsaved text included)."""

@@ -18,6 +18,8 @@ _DEPTH = 3
 _PLACES = 3
 # Names with the wanted size; arithmetic that goes on from what is written; other arithmetic, which fits by chance.
 _NAMES, _OWN, _OTHERS = 3, 3, 1
+# Arithmetic gives smaller sizes by chance.
+_CHANCE = 4
 
 
 def change_argument(case: Case, module: Any, argument: str, old: int, new: int, depth: int = 0) -> Iterator[Fix]:
@@ -195,12 +197,14 @@ def _in_own_names(case: Case, source: Source, node: ast.expr, holder: Any, new: 
     """Names of the constructor, arguments and local ones, that have just the wanted size."""
     built = case.facts.built_of(holder) if holder is not None else None
     scope = next((n for n in source.enclosing(node) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))), None)
-    if built is None or scope is None or scope.name != "__init__" or new < 4:
+    if built is None or scope is None or scope.name != "__init__" or new < 2:
         return
     written = source.text_of(node)
     names = names_before(built, scope, node.lineno)
     texts = [text for text in expressions_for(new, names, written) if text != written]
     yield from [text for text in texts if is_plain(text)][:_NAMES]
+    if new < _CHANCE:
+        return
     own = [text for text in texts if not is_plain(text) and written in text]
     yield from own[:_OWN] or [text for text in texts if not is_plain(text) and "**" not in text][:_OTHERS]
 

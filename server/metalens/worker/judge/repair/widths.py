@@ -56,8 +56,11 @@ def producer_side(case: Case, mistake: Mistake) -> Iterator[Fix]:
 def resize(case: Case, tensor: Any, dim: int, wanted: int) -> Iterator[Fix]:
     """Candidates that give dimension `dim` of a tensor another size, where that size was set."""
     lineage = case.lineage(tensor, dim)
-    rest = math.prod(lineage.parts[1:]) if lineage.parts and "+" not in lineage.arithmetic else 1
-    if rest == 0 or wanted % rest or "+" in lineage.arithmetic:
+    if "+" in lineage.arithmetic:
+        yield from _resize_part(case, lineage, wanted - tensor.shape[dim])
+        return
+    rest = math.prod(lineage.parts[1:]) if lineage.parts else 1
+    if rest == 0 or wanted % rest:
         return
     wanted //= rest
     if lineage.is_factory:
@@ -75,6 +78,14 @@ def resize(case: Case, tensor: Any, dim: int, wanted: int) -> Iterator[Fix]:
         if following:
             yield Fix(f"{found.title}, and its norm", found.edits + following)
         yield found
+
+
+def _resize_part(case: Case, lineage: Lineage, more: int) -> Iterator[Fix]:
+    """Candidates that give one of the tensors that were joined `more` elements (or fewer)."""
+    joined = lineage.origin.inputs if lineage.origin is not None else ()
+    for part in reversed(joined):
+        if part.dim() == lineage.tensor.dim() and part.shape[lineage.dim] + more > 0:
+            yield from resize(case, part, lineage.dim, part.shape[lineage.dim] + more)
 
 
 def at_call(case: Case, mistake: Mistake) -> Iterator[Fix]:
