@@ -51,8 +51,10 @@ def suspicion(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> O
         others = [dtype(t.dtype) for t in tensors[1:2] if t.dtype != tensors[0].dtype]
         return RuntimeError(f"Found dtype {others[0]} but expected {dtype(tensors[0].dtype)}") if others else None
     match = _CONVOLUTIONS.fullmatch(name)
-    if len(tensors) > 1 and match is not None and match.group(1):
-        found = _transposed(tensors[0], tensors[1], int(match.group(2))) or _outgrown(args, kwargs)
+    if len(tensors) > 1 and match is not None:
+        found = _weight(tensors[1], int(match.group(2)))
+        if found is None and match.group(1):
+            found = _transposed(tensors[0], tensors[1], int(match.group(2))) or _outgrown(args, kwargs)
         if found is not None:
             return found
     kinds = {dtype(tensor.dtype) for tensor in tensors[:2]}
@@ -95,6 +97,12 @@ def _outgrown(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Runtime
     if all(pad < max(step) for pad, *step in zip(added, *steps)):
         return None
     return RuntimeError("output padding must be smaller than either stride or dilation")
+
+
+def _weight(weight: Any, space: int) -> Optional[RuntimeError]:
+    if weight.dim() == space + 2:
+        return None
+    return RuntimeError(f"expected a {space + 2}-D weight, but got {weight.dim()}-D {shape(weight.shape)}")
 
 
 def _transposed(x: Any, weight: Any, space: int) -> Optional[RuntimeError]:

@@ -33,7 +33,7 @@ _RANKS = re.compile(
     r"|too many indices|dimensions? specified|len\(dims\)|same number of dim"
 )
 # What a layer says of its own settings, whatever it is given.
-_SETTINGS = re.compile(r"output padding must be smaller")
+_SETTINGS = re.compile(r"output padding must be smaller|-D weight")
 _NO_KINDS = (NotImplementedError, RecursionError, UnicodeError)
 
 

@@ -6,6 +6,7 @@ A rule answers only where the operands plainly fit; whatever is unusual or wrong
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Optional
 
 import torch
@@ -142,18 +143,19 @@ def _attention(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor
     return _empty((batch, length, heads, value.shape[-1]), query).transpose(1, 2)
 
 
-def _convolution(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
+def _convolution(space: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
     names = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
     bound = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, **dict(zip(names, args)), **kwargs}
     given, weight, bias, groups = bound["input"], bound["weight"], bound.get("bias"), bound["groups"]
-    if not (_is_tidy(given) and _is_plain(weight)) or given.dim() != weight.dim() or given.dtype != weight.dtype:
+    if not (_is_tidy(given) and _is_plain(weight)) or given.dtype != weight.dtype:
+        return None
+    if not given.dim() == weight.dim() == space + 2:
         return None
     if bias is not None and (tuple(bias.shape) != (weight.shape[0],) or bias.dtype != weight.dtype):
         return None
     if type(groups) is not int or groups < 1 or weight.shape[0] % groups or given.shape[1] != weight.shape[1] * groups:
         return None
     sizes = [int(given.shape[0]), int(weight.shape[0])]
-    space = given.dim() - 2
     windows = [_each(bound[name], space) for name in ("stride", "padding", "dilation")]
     if not all(windows) or 0 in given.shape:
         return None
@@ -200,7 +202,9 @@ def _rules() -> dict[Any, Rule]:
         functional.scaled_dot_product_attention: _attention,
         Tensor.detach: _identity,
         torch._weight_norm: _weight_norm,
-        **dict.fromkeys((torch.conv1d, torch.conv2d, torch.conv3d), _convolution),
+        torch.conv1d: partial(_convolution, 1),
+        torch.conv2d: partial(_convolution, 2),
+        torch.conv3d: partial(_convolution, 3),
     }
     for holder, names in (
         (functional, "relu gelu silu leaky_relu elu selu mish hardswish hardsigmoid relu6 softplus tanhshrink"),

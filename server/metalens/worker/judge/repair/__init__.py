@@ -8,7 +8,18 @@ from itertools import islice
 
 from metalens.protocol.messages import Fix
 from metalens.worker.judge.case import Case, Mistake
-from metalens.worker.judge.repair import asserted, exchange, factors, forward, heads, operations, space, usage, widths
+from metalens.worker.judge.repair import (
+    asserted,
+    exchange,
+    factors,
+    forward,
+    heads,
+    operations,
+    ranks,
+    space,
+    usage,
+    widths,
+)
 from metalens.worker.judge.repair.edits import preferred_first
 
 # What the engine is given to try; it stops when enough of them mend the mistake.
@@ -60,7 +71,13 @@ _REPAIRS: dict[str, tuple[tuple[_Repair, int], ...]] = {
     "dtype-mismatch": ((operations.retyped, 2),),
     "index-dtype": ((operations.retyped, 2),),
     "forward-error": ((heads.grouped, 3),),
-    "input-rank": ((operations.indexed, 3), (usage.whole_batch, 1), (usage.renamed, 2), (operations.ranked, 4)),
+    "input-rank": (
+        (ranks.indexed, 3),
+        (ranks.weighed, 1),
+        (usage.whole_batch, 1),
+        (usage.renamed, 2),
+        (operations.ranked, 4),
+    ),
 }
 
 # Strong signs, whatever the mistake is.

@@ -112,6 +112,12 @@ def failing_call(case: Case) -> Optional[tuple[Source, ast.Call]]:
     return (source, node) if node is not None else None
 
 
+def shown(source: Source, node: ast.expr) -> str:
+    """The text of an expression in a title; an ellipsis for a long one."""
+    text = source.text_of(node)
+    return text if len(text) <= 24 else "…"
+
+
 def add_keyword(source: Source, call: ast.Call, text: str) -> Edit:
     """The edit that adds `name=value` at the end of a call's arguments."""
     end = source.range_of(call).end

@@ -19,6 +19,7 @@ from metalens.worker.judge.repair.edits import (
     fix,
     layer_call,
     literal,
+    shown,
 )
 from metalens.worker.judge.repair.heads import near_divisors
 from metalens.worker.judge.repair.sizes import assigned, change_value, holder_of
@@ -26,7 +27,7 @@ from metalens.worker.judge.repair.space import same_space
 from metalens.worker.judge.repair.widths import resize
 from metalens.worker.judge.rules.products import operand_nodes
 from metalens.worker.judge.source import Source, source_of
-from metalens.worker.judge.unpacking import innermost_locals, unpacking_of
+from metalens.worker.judge.unpacking import unpacking_of
 
 
 def product(case: Case, mistake: Mistake) -> Iterator[Fix]:
@@ -70,7 +71,7 @@ def broadcasted(case: Case, mistake: Mistake) -> Iterator[Fix]:
         for node, tensor, other in ((nodes[1], right, left), (nodes[0], left, right)):
             suffix = _fitting(tensor, other)
             if suffix:
-                yield fix(f"Use {_shown(source, node)}{suffix}", chain(source, node, suffix))
+                yield fix(f"Use {shown(source, node)}{suffix}", chain(source, node, suffix))
     sides = ((right, left), (left, right))
     for tensor, other in sides:
         yield from same_space(case, tensor, tensor.dim() + back, int(other.shape[back]))
@@ -88,9 +89,9 @@ def compared(case: Case, mistake: Mistake) -> Iterator[Fix]:
     if len(nodes) >= 2:
         for (source, node), tensor, other in ((nodes[0], prediction, target), (nodes[1], target, prediction)):
             if tensor.dim() == other.dim() + 1 and int(tensor.shape[-1]) == 1:
-                yield fix(f"Use {_shown(source, node)}.squeeze(-1)", chain(source, node, ".squeeze(-1)"))
+                yield fix(f"Use {shown(source, node)}.squeeze(-1)", chain(source, node, ".squeeze(-1)"))
             if tensor.dim() + 1 == other.dim() and int(other.shape[-1]) == 1:
-                yield fix(f"Use {_shown(source, node)}.unsqueeze(-1)", chain(source, node, ".unsqueeze(-1)"))
+                yield fix(f"Use {shown(source, node)}.unsqueeze(-1)", chain(source, node, ".unsqueeze(-1)"))
     if prediction.dim() == target.dim():
         for dim, (left, right) in enumerate(zip(prediction.shape, target.shape)):
             if left != right:
@@ -218,12 +219,12 @@ def retyped(case: Case, mistake: Mistake) -> Iterator[Fix]:
             yield fix(f"Use {nodes[1][0].text_of(nodes[1][1])}{suffix}", chain(*nodes[1], suffix))
         return
     if called is not None:
-        name = _shown(called.source, called.argument)
+        name = shown(called.source, called.argument)
         yield fix(f"Use {name}{suffix}", chain(called.source, called.argument, suffix))
         return
     nodes = _arguments(case)
     if nodes and torchkind.is_integral(case.tensors[0].dtype):
-        yield fix(f"Use {_shown(*nodes[0])}{suffix}", chain(*nodes[0], suffix))
+        yield fix(f"Use {shown(*nodes[0])}{suffix}", chain(*nodes[0], suffix))
 
 
 def ranked(case: Case, mistake: Mistake) -> Iterator[Fix]:
@@ -245,7 +246,7 @@ def ranked(case: Case, mistake: Mistake) -> Iterator[Fix]:
         return
     shape = _image_shape(case, layer, x)
     if shape:
-        name = _shown(called.source, called.argument)
+        name = shown(called.source, called.argument)
         yield fix(f"Use {name}.view({shape})", chain(called.source, called.argument, f".view({shape})"))
     if mistake.expected is None:
         return
@@ -254,21 +255,8 @@ def ranked(case: Case, mistake: Mistake) -> Iterator[Fix]:
         suffixes = [f".squeeze({i})" for i, size in enumerate(x.shape) if int(size) == 1][:2]
         suffixes += [".flatten(1)"] if mistake.expected == 2 else []
     for suffix in suffixes:
-        name = _shown(called.source, called.argument)
+        name = shown(called.source, called.argument)
         yield fix(f"Use {name}{suffix}", chain(called.source, called.argument, suffix))
-
-
-def indexed(case: Case, mistake: Mistake) -> Iterator[Fix]:
-    """The dimension that an index of gather or scatter lacks: that of the items, or of the batch."""
-    called, index, x = failing_call(case), mistake.tensor, mistake.other
-    if called is None or index is None or x is None or index.dim() != x.dim() - 1:
-        return
-    source, call = called
-    names = innermost_locals(case.failure)
-    for node in (*call.args, *(keyword.value for keyword in call.keywords)):
-        if isinstance(node, ast.Name) and names.get(node.id) is index:
-            for dim in sorted(range(x.dim()), key=lambda dim: dim != 1):
-                yield fix(f"Use {node.id}.unsqueeze({dim})", chain(source, node, f".unsqueeze({dim})"))
 
 
 def _image_shape(case: Case, layer: Any, x: Any) -> str:
@@ -310,7 +298,7 @@ def hidden_state(case: Case, mistake: Mistake) -> Iterator[Fix]:
     if called is not None and state.dim() == 2 and len(called.call.args) > 1:
         node = called.call.args[1]
         if not isinstance(node, (ast.Tuple, ast.List, ast.Starred)):
-            yield fix(f"Use {_shown(called.source, node)}.unsqueeze(0)", chain(called.source, node, ".unsqueeze(0)"))
+            yield fix(f"Use {shown(called.source, node)}.unsqueeze(0)", chain(called.source, node, ".unsqueeze(0)"))
     yield from batch_first(case, mistake)
 
 
@@ -332,12 +320,7 @@ def batch_first(case: Case, mistake: Mistake) -> Iterator[Fix]:
 
 def _transposed(source: Source, node: ast.expr) -> Fix:
     suffix = ".transpose(-2, -1)"
-    return fix(f"Use {_shown(source, node)}{suffix}", chain(source, node, suffix))
-
-
-def _shown(source: Source, node: ast.expr) -> str:
-    text = source.text_of(node)
-    return text if len(text) <= 24 else "…"
+    return fix(f"Use {shown(source, node)}{suffix}", chain(source, node, suffix))
 
 
 def _equal_but(left: Any, right: Any, dim: int) -> bool:

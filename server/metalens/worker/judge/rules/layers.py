@@ -32,13 +32,16 @@ def linear(case: Case) -> Optional[Mistake]:
 
 
 def convolution(case: Case) -> Optional[Mistake]:
-    """ConvNd, ConvTransposeNd and their functions: rank or channels of the input."""
+    """ConvNd, ConvTransposeNd and their functions: rank of the weight, rank or channels of the input."""
     match = re.fullmatch(r"conv(_transpose)?([123])d", case.name)
     layer = case.layer if torchkind.is_conv(case.layer) else None
     x, weight = case.input, _weight(case)
-    if (match is None and layer is None) or x is None or weight is None or weight.dim() < 3:
+    if (match is None and layer is None) or x is None or weight is None:
         return None
-    space = weight.dim() - 2
+    space = int(match.group(2)) if match else weight.dim() - 2
+    if weight.dim() != space + 2:
+        message = words.fit(f"{case.name} expects a {space + 2}-D weight, got {words.shape(weight.shape)}")
+        return Mistake("input-rank", message, tensor=weight, expected=space + 2, given=int(weight.dim()))
     transposed = bool(match.group(1)) if match else torchkind.is_transposed(layer)
     word = _word(case, case.name)
     if x.dim() not in (space + 1, space + 2):
