@@ -263,6 +263,32 @@ class TestLeftOpen:
         line = next(line for line in result.lines if "conf/b.yaml" in line.arguments)
         assert line.assumed == assumed
 
+    @pytest.mark.parametrize(
+        ("text", "assumed"),
+        [('{"kind": "2", "width": 9}', False), ('{"kind": "2"}', True), ('{"depth": 2, "width": 9}', True)],
+    )
+    @pytest.mark.parametrize("base", ["'--config', default=''", "'--config', default='v1.json'", "'setup'"])
+    def test_a_configuration_with_the_entries_of_one_that_is_used_was_written_for_the_script(
+        self, tmp_path, text, assumed, base
+    ):
+        files = {"v1.json": '{"kind": "1", "width": 8}', "v2.json": text}
+        flag = "--config " if "--config" in base else ""
+        workspace = tree(tmp_path, {"train.py": parser(base), **files, "run.sh": f"python train.py {flag}v1.json"})
+        line = next(line for line in found(workspace).lines if "v2.json" in line.arguments)
+        assert line.assumed == assumed
+
+    def test_folders_with_a_configuration_each(self, tmp_path):
+        names = ("lenet", "wide", "deep")
+        files = {f"runs/{name}/config.yaml": f"arch: {name}\nclasses: 10\n" for name in names}
+        others = {"runs/old/notes.txt": "", "run.sh": "python train.py --work runs/lenet --resume"}
+        workspace = tree(tmp_path, {"train.py": parser("'--work', required=True"), **files, **others})
+        result = found(workspace, wanted=Wanted(("Deep",), leading=frozenset({"deep"})))
+        assert result.lines[:2] == (
+            CommandLine(("--work", "runs/lenet", "--resume")),
+            CommandLine(("--work", "runs/deep", "--resume")),
+        )
+        assert {str(tmp_path / name) for name in files} <= set(result.files)
+
     def test_a_command_line_that_is_written_down_is_what_choices_are_made_in(self, tmp_path):
         text = parser("'--data', required=True", "'--m', choices=['a', 'b', 'c']")
         workspace = tree(tmp_path, {"train.py": text, "run.sh": "python train.py --data d --m b"})

@@ -82,7 +82,7 @@ def test_the_best_come_first(tmp_path):
         "from net import Net\nMODELS = {'net': Net}\nMODELS['net']()",
         "try:\n    from net import Net\nexcept ImportError:\n    pass\nelse:\n    Net()",
         "from net import Net\nx = foo(Net(",
-        "def main(small):\n    if small:\n        from net import Net\n    else:\n        from other import Net\n    Net()",
+        "def main(a):\n    if a:\n        from net import Net\n    else:\n        from other import Net\n    Net()",
         "def one():\n    from net import Net\n    Net()\ndef two():\n    from other import Net\n    Net()",
     ],
 )
@@ -126,6 +126,16 @@ def test_a_chain_of_factories(tmp_path):
 def test_there_are_never_too_many(tmp_path):
     files = {f"use{number}.py": "from net import Net\nNet()" for number in range(20)}
     assert callers_among(tmp_path, files) == sorted(files)[:MAX_CALLERS]
+
+
+def test_of_many_the_best_of_each_kind_are_kept(tmp_path):
+    scripts = {f"train{number}.py": "from net import Net\nNet()" for number in range(20)}
+    others = {
+        "tests/test_net.py": "from net import Net\ndef test(): Net()",
+        "README.md": "```python\nimport net\nnet.Net()\n```",
+    }
+    found = callers_among(tmp_path, {**scripts, **others})
+    assert found == [*sorted(scripts)[: MAX_CALLERS - 2], *others]
 
 
 def test_a_caller_under_edit_counts(tmp_path):

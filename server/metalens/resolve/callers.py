@@ -79,7 +79,11 @@ def callers_in(view: View, classes: Sequence[ModuleClass]) -> tuple[CallerFile, 
     search = _Search(view)
     search.run((home, item.qualname.partition(".")[0]) for item in classes)
     found = sorted(search.callers(home), key=lambda item: (search.distance(item, home), item.file))
-    return tuple(found[:MAX_CALLERS])
+    # Many scripts of one kind tell less than a test or a page beside them.
+    kinds = {item.kind: item for item in reversed(found)}
+    others = [item for item in found if kinds[item.kind] is not item]
+    chosen = {item.file for item in (*kinds.values(), *others[: max(MAX_CALLERS - len(kinds), 0)])}
+    return tuple(item for item in found if item.file in chosen)
 
 
 class _Search:

@@ -83,7 +83,7 @@ class _Search:
         own = sorted(self.wanted.own, key=lambda name: name not in fitting)
         sweep = Sweep(
             *(self.view, self.script, self.reached, self.options, own),
-            *(self.wanted.leading, self.wanted.classes, frozenset(word for line in written for word in line)),
+            *(self.wanted.leading, self.wanted.classes, written),
         )
         found: dict[tuple[str, ...], CommandLine] = {}
         if launch is not None:
@@ -104,7 +104,7 @@ class _Search:
                 found.setdefault(line, CommandLine(line, assumed=is_assumed or line not in sweep.told))
         found.update({line: CommandLine(line) for line in chosen if line not in found})
         for line in () if fitting else others:
-            found.setdefault(line, CommandLine(line, assumed=True))
+            found.setdefault(line, CommandLine(line, assumed=is_assumed or line not in sweep.told))
         lines = tuple(self._by_need(list(found.values())[:MAX_LINES]))
         self.files.update(
             (file, None) for line in lines for file in config_files(self.view, self.script, line.arguments)

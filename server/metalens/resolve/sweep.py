@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ _MAX_REACHED = 80
 _MOST_TEXT = 256 * 1024
 _WORD = re.compile(r"[^\W\d]\w*")
 _VALUE = re.compile(r"""(?:[:=]|^\s*-)[ \t]*["']?(?:[\w.]+\.)?([^\W\d]\w*)["']?[ \t]*(?:[,}\]#].*)?$""", re.MULTILINE)
+_KEY = re.compile(r"""(?:^|[{,])[ \t\n-]*["']?([^\W\d][\w.-]*)["']?[ \t]*[:=]""", re.MULTILINE)
 _CHOOSING = re.compile(r"model|arch|net|backbone|name|class|type|module|encoder|decoder|block|head|loss")
 _TELLING = re.compile(
     r"model|arch|net|backbone|config|cfg|type|mode|task|dataset|variant|encoder|decoder|cell|rnn|block|head|loss|version"
@@ -34,8 +36,9 @@ class Sweep:
     """The open choices of one script. `files` were read.
 
     `names` are what the wanted things are called, the likeliest first; `leading` are names that lead to them. `classes`
-    are names of wanted classes, `written` all the words of command lines that stand somewhere. `told` gathers the lines
-    whose config file gives a wanted class as a value: whoever wrote the file wanted the class with the file's sizes.
+    are names of wanted classes, `written` the command lines that stand somewhere. `told` gathers the lines whose config
+    file was written for this script: it gives a wanted class as a value, or has the entries of one that a command line
+    names or the script takes by default.
     """
 
     view: View
@@ -45,7 +48,7 @@ class Sweep:
     names: Sequence[str]
     leading: frozenset[str]
     classes: frozenset[str] = frozenset()
-    written: frozenset[str] = frozenset()
+    written: Sequence[tuple[str, ...]] = ()
     files: dict[str, None] = field(default_factory=dict)
     told: set[tuple[str, ...]] = field(default_factory=set)
 
@@ -102,10 +105,14 @@ class Sweep:
         return 2 if _TELLING.search(option.name.lower()) else 3
 
     def _tells(self, option: Option, value: str) -> bool:
-        path = option.files.get(value)
-        if path is None and value.endswith(CONFIGS):
-            path = _existing(self.view, self.script, value)
-        return path is not None and not self.classes.isdisjoint(values_of(self.view, path))
+        path = option.files.get(value) or self._config(value)
+        if path is None:
+            return False
+        keys = keys_of(self.view, path)
+        given = (found for found in map(self._config, self._given(option)) if found is not None)
+        return not self.classes.isdisjoint(values_of(self.view, path)) or any(
+            keys == keys_of(self.view, other) for other in given if keys
+        )
 
     def _values(self, option: Option) -> Iterator[Use]:
         """What the option may be given, with the names that the choice speaks of."""
@@ -129,7 +136,7 @@ class Sweep:
     def _guessed(self, option: Option) -> Iterator[str]:
         """Names by which an option may choose what is wanted: where it chooses files, those of files beside them."""
         script = os.path.basename(self.script).removesuffix(".py")
-        known = {option.default} | (self.written if option.flags else frozenset())
+        known = {option.default} | {word for line in self.written if option.flags for word in line}
         beside = {path.removesuffix(".py") for path in self.view.workspace.python_files()}
         folders = {os.path.dirname(path) for path in beside if os.path.basename(path) in known - {script}}
         if not folders:
@@ -145,27 +152,50 @@ class Sweep:
         files = [file for file in self.reached[:_MAX_REACHED] if not names.isdisjoint(words_of(self.view, file))]
         return joined(facts_of(self.view, file) for file in files)
 
-    def _configs(self, option: Option) -> Mapping[str, frozenset[str]]:
-        """The config files that an option may name: its default with its siblings, or those of a folder for them."""
-        given = [option.default] if option.default else []
-        folders: list[tuple[str, str]] = []
-        for value in given:
-            path = _existing(self.view, self.script, value)
-            if path is not None and value.endswith(CONFIGS):
-                folders.append((os.path.dirname(path), os.path.splitext(path)[1]))
-        if not given and not option.number and re.search(r"config|cfg|conf$|yaml", option.name.lower()):
-            for start in (os.path.dirname(self.script), self.view.root):
-                folders += [(os.path.join(start, name), "") for name in ("", *_CONFIG_FOLDERS)]
-        found: dict[str, frozenset[str]] = {}
-        for folder, suffix in folders:
-            for file in _siblings(folder, suffix):
-                if os.path.basename(file).startswith(("package", "tsconfig", ".")):
-                    continue
-                self.files[file] = None
-                found[self._shown(file)] = words_of(self.view, file)
+    def _given(self, option: Option) -> tuple[str, ...]:
+        """The default of an option, and what command lines give it."""
+        default = [option.default] if option.default else []
+        return tuple(dict.fromkeys([*default, *(value for line in self.written for value in _given(line, option))]))
+
+    def _config(self, value: str) -> str | None:
+        """The config file that a value names, or that stands in the folder that it names."""
+        if value.endswith(CONFIGS):
+            return _existing(self.view, self.script, value)
+        for start in (self.view.root, os.path.dirname(self.script)) if "/" in value else ():
+            found = _siblings(os.path.normpath(os.path.join(start, value)), "")
             if found:
-                break
+                return found[0] if len(found) == 1 else None
+        return None
+
+    def _configs(self, option: Option) -> Mapping[str, frozenset[str]]:
+        """The config files that an option may name, or the folders of such files.
+
+        They stand beside those that it is given somewhere, or, if it is given none, in a folder for them.
+        """
+        found: dict[str, frozenset[str]] = {}
+        given = self._given(option)
+        for value in given:
+            path = self._config(value)
+            if path is not None:
+                for file in _beside(path, value):
+                    self._take(file, value, found)
+        if found or given or option.number or not re.search(r"config|cfg|conf$|yaml", option.name.lower()):
+            return found
+        for start in (os.path.dirname(self.script), self.view.root):
+            for name in ("", *_CONFIG_FOLDERS):
+                for file in _siblings(os.path.join(start, name), ""):
+                    self._take(file, file, found)
+                if found:
+                    return found
         return found
+
+    def _take(self, file: str, value: str, found: dict[str, frozenset[str]]) -> None:
+        """The file or, where the value named a folder, its folder is one of those `found`."""
+        if os.path.basename(file).startswith(("package", "tsconfig", ".")):
+            return
+        self.files[file] = None
+        shown = self._shown(file if value.endswith(CONFIGS) else os.path.dirname(file))
+        found.setdefault(shown if value.endswith(CONFIGS) or "/" in shown else f"./{shown}", words_of(self.view, file))
 
     def _shown(self, file: str) -> str:
         inside = file.startswith(self.view.root + os.sep)
@@ -209,6 +239,16 @@ def values_of(view: View, file: str) -> frozenset[str]:
         return frozenset()
 
 
+def keys_of(view: View, file: str) -> frozenset[str]:
+    """The names of the entries of a configuration."""
+    if view.stamp(file) is None:
+        return frozenset()
+    try:
+        return frozenset(_KEY.findall(view.workspace.text(file)[:_MOST_TEXT]))
+    except Unreadable:
+        return frozenset()
+
+
 def plain(name: str) -> str:
     """A name as it is compared: `ResNet_18`, `resnet-18` and `resnet18` are the same."""
     return name.lower().replace("_", "").replace("-", "")
@@ -229,6 +269,29 @@ def _siblings(folder: str, suffix: str) -> list[str]:
         return []
     fitting = [name for name in names if (name.endswith(suffix) if suffix else name.endswith(CONFIGS))]
     return [os.path.join(folder, name) for name in fitting[:MAX_SIBLINGS]]
+
+
+def _beside(path: str, value: str) -> Iterator[str]:
+    """The config files like the one that a value names; where it names a folder, those of the folders beside it."""
+    if value.endswith(CONFIGS):
+        yield from _siblings(os.path.dirname(path), os.path.splitext(path)[1])
+        return
+    folder, name = os.path.split(path)
+    beside = os.path.dirname(folder)
+    with contextlib.suppress(OSError):
+        for other in sorted(os.listdir(beside))[:MAX_SIBLINGS]:
+            if os.path.isfile(os.path.join(beside, other, name)):
+                yield os.path.join(beside, other, name)
+
+
+def _given(line: tuple[str, ...], option: Option) -> Iterator[str]:
+    """What a command line gives an option."""
+    if not option.flags:
+        yield from (word for word in line[:1] if not word.startswith("-"))
+    for word, after in zip(line, (*line[1:], ""), strict=False):
+        flag, _, value = word.partition("=")
+        if flag in option.flags and (value or after):
+            yield value or after
 
 
 def _with(base: tuple[str, ...], option: Option, value: str) -> tuple[str, ...] | None:
