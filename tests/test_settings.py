@@ -81,5 +81,5 @@ def test_a_bad_value_falls_back_with_one_message(options, message):
 
 def test_one_bad_value_leaves_the_others():
     settings, messages = read_settings({"execution": {"timeout": "soon", "memoryLimitMb": 700}, "enable": False})
-    assert settings == Settings(enable=False, memory=1024)
+    assert settings == Settings(enable=False, memory=700)
     assert len(messages) == 1

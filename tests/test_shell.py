@@ -109,6 +109,7 @@ class TestPages:
             ("--m {a,b}", "--m a"),
             ("--m [a|b]", "--m a"),
             ("[--x 1]", ""),
+            ("[-h] [--config [CONFIG]] [--y]", ""),
         ],
     )
     def test_what_the_reader_is_to_fill_in(self, written, told):

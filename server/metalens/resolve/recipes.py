@@ -19,7 +19,7 @@ _HOLE = re.compile(
     r"<[^<>\n]{1,80}>|\[[A-Za-z][^\]\n]* [^\]\n]*\]|\[[A-Z][A-Z_]+\]|(?<=\s)(?:\.\.\.|…)(?=\s|$)"
     r"|(?P<echo>(?<=--)(?P<option>\w[\w-]*)[= ])(?i:(?P=option))(?=\s|$)"
 )
-_OPTIONAL = re.compile(r"\[-[^\]\n]*\]")
+_OPTIONAL = re.compile(r"\[-(?:[^\[\]\n]|\[[^\[\]\n]*\])*\]")
 _OFFER = re.compile(r"[\[{(]([\w.-]+)[|,][\w.,| -]*[\]})]")
 
 _MAKE_VARIABLE = re.compile(r"^(\w+)[ \t]*[:?+]?=[ \t]*(.*)$", re.MULTILINE)

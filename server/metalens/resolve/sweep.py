@@ -309,7 +309,8 @@ def _with(base: tuple[str, ...], option: Option, value: str) -> tuple[str, ...] 
         return changed if changed != base else None
     if not base:
         return words
-    return (*words, *base[1:]) if base[0] in option.choices and base[0] != value else None
+    alike = base[0] in option.choices or (base[0].endswith(CONFIGS) and value.endswith(CONFIGS))
+    return (*words, *base[1:]) if alike and base[0] != value else None
 
 
 def _in_turn(groups: Sequence[Sequence[tuple[str, ...]]]) -> Iterator[tuple[str, ...]]:
