@@ -50,6 +50,14 @@ def test_the_same_finding_of_two_runs_counts_once_and_the_clean_run_speaks():
     assert [f.message for f in NET.result(mended, clean, elsewhere).findings] == ["clean"]
 
 
+def test_what_two_runs_say_of_a_model_in_the_same_words_is_one_mistake():
+    here, there = finding(), replace(finding(), location=Location(FILE, NET.find("nn.Linear(10, 20)")))
+    other = replace(there, message="another")
+    first, second = report(built(), findings=[here]), report(built(), findings=[there, other])
+    assert NET.result(first, second).findings == tuple(sorted((here, other), key=lambda f: f.location.range.start.line))
+    assert len(NET.result(report(built(), findings=[here, there])).findings) == 2
+
+
 def test_values_of_an_expression_are_distinct_and_four_at_most_the_best_run_first():
     def seen(*sizes: int) -> Expression:
         return NET.seen("self.fc(x)", *(Value("tensor", (size,), "f32") for size in sizes))

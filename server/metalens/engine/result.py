@@ -156,15 +156,20 @@ def _findings(reports: Sequence[Report], wanted: Callable[[Finding], bool]) -> t
         (_evidence_for(finding, report), index, finding)
         for index, report in enumerate(reports)
         for finding in report.findings
-        if wanted(finding)
     ]
     # Layers that one expression calls in turn may each be wrong in their own way; a run tells each of them once.
     kept: dict[object, tuple[int, list[Finding]]] = {}
+    said: dict[object, int] = {}
     for _, index, finding in sorted(ranked, key=lambda item: item[:2]):
-        run, findings = kept.setdefault((finding.code, finding.location), (index, []))
+        # Another run may meet the same mistake of a model in another frame.
+        first = said.setdefault((finding.code, finding.message, finding.model), index)
+        place = (finding.code, finding.location)
+        if first != index and place not in kept:
+            continue
+        run, findings = kept.setdefault(place, (index, []))
         if run == index:
             findings.append(finding)
-    found = [finding for _, findings in kept.values() for finding in findings]
+    found = [finding for _, findings in kept.values() for finding in findings if wanted(finding)]
     return tuple(sorted(found, key=lambda finding: _start(finding.location.range)))
 
 
