@@ -280,13 +280,14 @@ class TestLeftOpen:
     def test_folders_with_a_configuration_each(self, tmp_path):
         names = ("lenet", "wide", "deep")
         files = {f"runs/{name}/config.yaml": f"arch: {name}\nclasses: 10\n" for name in names}
-        others = {"runs/old/notes.txt": "", "run.sh": "python train.py --work runs/lenet --resume"}
-        workspace = tree(tmp_path, {"train.py": parser("'--work', required=True"), **files, **others})
+        others = {"runs/old/notes.txt": "", "run.sh": "python train.py -w runs/lenet/ --resume"}
+        workspace = tree(tmp_path, {"train.py": parser("'-w', '--work', required=True"), **files, **others})
         result = found(workspace, wanted=Wanted(("Deep",), leading=frozenset({"deep"})))
         assert result.lines[:2] == (
-            CommandLine(("--work", "runs/lenet", "--resume")),
+            CommandLine(("-w", "runs/lenet/", "--resume")),
             CommandLine(("--work", "runs/deep", "--resume")),
         )
+        assert [line for line in result.lines if "runs/lenet" in line.arguments] == []
         assert {str(tmp_path / name) for name in files} <= set(result.files)
 
     def test_a_command_line_that_is_written_down_is_what_choices_are_made_in(self, tmp_path):

@@ -303,10 +303,11 @@ def _with(base: tuple[str, ...], option: Option, value: str) -> tuple[str, ...] 
             return (*base, *words)
         if option.flag or option.open_ended:
             return None
+        if os.path.normpath(value) in map(os.path.normpath, _given(base, option)):
+            return None
         at = given[-1]
         length = 1 if "=" in base[at] else 2
-        changed = (*base[:at], *words, *base[at + length :])
-        return changed if changed != base else None
+        return (*base[:at], *words, *base[at + length :])
     if not base:
         return words
     alike = base[0] in option.choices or (base[0].endswith(CONFIGS) and value.endswith(CONFIGS))
