@@ -264,18 +264,16 @@ class TestLeftOpen:
         assert line.assumed == assumed
 
     @pytest.mark.parametrize(
-        ("text", "assumed"),
-        [('{"kind": "2", "width": 9}', False), ('{"kind": "2"}', True), ('{"depth": 2, "width": 9}', True)],
+        ("text", "alike"),
+        [('{"kind": "2", "width": 9}', True), ('{"kind": "2"}', False), ('{"depth": 2, "width": 9}', False)],
     )
     @pytest.mark.parametrize("base", ["'--config', default=''", "'--config', default='v1.json'", "'setup'"])
-    def test_a_configuration_with_the_entries_of_one_that_is_used_was_written_for_the_script(
-        self, tmp_path, text, assumed, base
-    ):
+    def test_a_configuration_with_the_entries_of_one_that_is_used(self, tmp_path, text, alike, base):
         files = {"v1.json": '{"kind": "1", "width": 8}', "v2.json": text}
         flag = "--config " if "--config" in base else ""
         workspace = tree(tmp_path, {"train.py": parser(base), **files, "run.sh": f"python train.py {flag}v1.json"})
         line = next(line for line in found(workspace).lines if "v2.json" in line.arguments)
-        assert line.assumed == assumed
+        assert (line.assumed, line.alike) == (not alike, alike)
 
     def test_folders_with_a_configuration_each(self, tmp_path):
         names = ("lenet", "wide", "deep")
@@ -285,7 +283,7 @@ class TestLeftOpen:
         result = found(workspace, wanted=Wanted(("Deep",), leading=frozenset({"deep"})))
         assert result.lines[:2] == (
             CommandLine(("-w", "runs/lenet/", "--resume")),
-            CommandLine(("--work", "runs/deep", "--resume")),
+            CommandLine(("--work", "runs/deep", "--resume"), alike=True),
         )
         assert [line for line in result.lines if "runs/lenet" in line.arguments] == []
         assert {str(tmp_path / name) for name in files} <= set(result.files)

@@ -76,7 +76,7 @@ def plan_file(workspace: Workspace, settings: Settings, file: str) -> Plan:
         )
 
     rehearsed = [
-        [Caller(found.files[0], line.arguments, names, line.assumed, line.needed) for line in each.lines]
+        [Caller(found.files[0], line.arguments, names, line.assumed, line.needed, line.alike) for line in each.lines]
         for found, each, names in zip(reached, lines, named, strict=True)
     ]
     first = [1 + sum(caller.needed for caller in callers) for callers in rehearsed]

@@ -32,13 +32,15 @@ _FLAG = re.compile(r"-{1,2}[A-Za-z][\w.-]*")
 class CommandLine:
     """What `sys.argv[1:]` would be.
 
-    `assumed`: nobody wrote it down, it is a choice that the script leaves open. `needed`: somebody did, and it takes
-    another branch of the wanted file than the lines before it.
+    `assumed`: nobody wrote it down, it is a choice that the script leaves open. `alike`: nobody did, but it chooses a
+    config file like one that is used. `needed`: somebody did, and it takes another branch of the wanted file than the
+    lines before it.
     """
 
     arguments: tuple[str, ...] = ()
     assumed: bool = False
     needed: bool = False
+    alike: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,10 +103,12 @@ class _Search:
         direct, others = sweep.variants(base, () if fitting else beside)
         for line in direct:
             if line not in chosen:
-                found.setdefault(line, CommandLine(line, assumed=is_assumed or line not in sweep.told))
+                is_told, is_alike = (not is_assumed and line in lines for lines in (sweep.told, sweep.alike))
+                found.setdefault(line, CommandLine(line, not (is_told or is_alike), alike=is_alike and not is_told))
         found.update({line: CommandLine(line) for line in chosen if line not in found})
         for line in () if fitting else others:
-            found.setdefault(line, CommandLine(line, assumed=is_assumed or line not in sweep.told))
+            is_alike = not is_assumed and line in sweep.alike
+            found.setdefault(line, CommandLine(line, not is_alike, alike=is_alike))
         lines = tuple(self._by_need(list(found.values())[:MAX_LINES]))
         self.files.update(
             (file, None) for line in lines for file in config_files(self.view, self.script, line.arguments)

@@ -37,8 +37,8 @@ class Sweep:
 
     `names` are what the wanted things are called, the likeliest first; `leading` are names that lead to them. `classes`
     are names of wanted classes, `written` the command lines that stand somewhere. `told` gathers the lines whose config
-    file was written for this script: it gives a wanted class as a value, or has the entries of one that a command line
-    names or the script takes by default.
+    file gives a wanted class as a value: whoever wrote the file wanted the class with the file's sizes. `alike` are
+    those whose config file has the entries of one that a command line names, or that the script takes by default.
     """
 
     view: View
@@ -51,6 +51,7 @@ class Sweep:
     written: Sequence[tuple[str, ...]] = ()
     files: dict[str, None] = field(default_factory=dict)
     told: set[tuple[str, ...]] = field(default_factory=set)
+    alike: set[tuple[str, ...]] = field(default_factory=set)
 
     @property
     def needs_more(self) -> bool:
@@ -90,8 +91,11 @@ class Sweep:
                     line = _with(start, option, use.value)
                     if use.value != option.default and line is not None:
                         by_rank[rank].append(line)
-                        if self._tells(option, use.value):
+                        path = option.files.get(use.value) or self._config(use.value)
+                        if path is not None and not self.classes.isdisjoint(values_of(self.view, path)):
                             self.told.add(line)
+                        if path is not None and self._is_alike(option, path):
+                            self.alike.add(line)
             for rank, lines in enumerate(by_rank):
                 ranked[rank].append(lines)
         in_turn = [list(_in_turn(groups)) for groups in ranked]
@@ -104,15 +108,10 @@ class Sweep:
                 return rank
         return 2 if _TELLING.search(option.name.lower()) else 3
 
-    def _tells(self, option: Option, value: str) -> bool:
-        path = option.files.get(value) or self._config(value)
-        if path is None:
-            return False
+    def _is_alike(self, option: Option, path: str) -> bool:
         keys = keys_of(self.view, path)
-        given = (found for found in map(self._config, self._given(option)) if found is not None)
-        return not self.classes.isdisjoint(values_of(self.view, path)) or any(
-            keys == keys_of(self.view, other) for other in given if keys
-        )
+        given = (self._config(value) for value in self._given(option))
+        return bool(keys) and any(keys == keys_of(self.view, other) for other in given if other is not None)
 
     def _values(self, option: Option) -> Iterator[Use]:
         """What the option may be given, with the names that the choice speaks of."""

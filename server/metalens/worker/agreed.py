@@ -2,14 +2,15 @@
 
 One command line that nobody wrote proves nothing, for it may not go together with the script's other options. A model
 that never ran, and that fails at one place in several command lines, on other data in each, is wrong in all of them,
-unless it is the data and the options that disagree.
+unless it is the data and the options that disagree. A configuration file like one that is used was written for the
+script, and a line that chooses it shows mistakes of its own, but none between the data and the options.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Optional
 
 import torch
 
@@ -48,22 +49,22 @@ class Chosen:
             lines = {(caller.file, caller.argv) for caller, _ in group}
             inputs = {failure.inputs.text for _, failure in group if failure.inputs is not None}
             failure = replace(group[0][1], grade="clean")
-            if model in ran or min(len(lines), len(inputs)) < _LEAST or not _is_of_model(failure, facts):
+            if model in ran or min(len(lines), len(inputs)) < _LEAST or is_of_data(failure, facts) is not False:
                 continue
             told = judge.findings_of([failure], facts)
             yield from (replace(item, notes=(*item.notes, _NOTE.format(count=len(lines)))) for item in told)
 
 
-def _is_of_model(failure: Failure, facts: Facts) -> bool:
+def is_of_data(failure: Failure, facts: Facts) -> Optional[bool]:
+    """Whether a model failed where data as it is given meets a size that options decide; None if nobody can tell."""
     try:
-        case = judge.case_of(failure, facts)
-        return case is not None and not _is_of_data(case)
+        case = judge.case_of(failure, facts) if failure.modules else None
+        return _meets_data(case) if case is not None else None
     except Exception:  # noqa: BLE001 - judging runs torch on what user code left behind
-        return False
+        return None
 
 
-def _is_of_data(case: Case) -> bool:
-    """Whether data as it is given meets a size that options decide."""
+def _meets_data(case: Case) -> bool:
     mistake = mistake_of(case)
     call = case.failure.modules[0]
     given = list(tensors_in((call.args, call.kwargs)))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any, Optional
 
@@ -13,7 +15,7 @@ import torch
 
 from metalens.protocol.messages import Caller, Finding, Pin, Report, Run, Target
 from metalens.worker import judge
-from metalens.worker.agreed import Chosen
+from metalens.worker.agreed import Chosen, is_of_data
 from metalens.worker.judge.indices import beyond
 from metalens.worker.judge.quiet import Watch
 from metalens.worker.judge.silent import suspicion
@@ -73,22 +75,29 @@ def perform(run: Run) -> Report:
     failures = tracer.facts.failed
     doubtful: list[Failure] = []
     chosen = Chosen()
-    assumed: list[Caller] = []
+    current: list[Caller] = []
     alone: dict[tuple[str, str], Alone] = {}
     probed: dict[int, str] = {}
 
-    def failed(error: BaseException) -> None:
+    def failure_with(error: BaseException) -> Optional[Failure]:
         failure = failure_of(error, tracer, observer)
+        if failure is None or not (current and current[-1].alike and is_of_data(failure, tracer.facts)):
+            return failure
+        tracer.mended = tracer.mended or f"{os.path.basename(current[-1].file)} may be meant for other data"
+        return replace(failure, grade="mended")
+
+    def failed(error: BaseException) -> None:
+        failure = failure_with(error)
         if failure is not None:
             doubtful.extend([failure] if rests_on_data(failure, tracer.mended) else ())
-            if assumed and not tracer.doubted:
-                chosen.add(assumed[-1], failure)
+            if current and current[-1].assumed and not tracer.doubted:
+                chosen.add(current[-1], failure)
             failures.append(failure)
 
     def confirmed(error: BaseException) -> bool:
         if observer.call_source == "probe" and not tracer.fixed:
             return False
-        failure = failure_of(error, tracer, observer)
+        failure = failure_with(error)
         if failure is None or judge.case_of(failure, tracer.facts) is None:
             return False
         failures.append(failure)
@@ -120,7 +129,7 @@ def perform(run: Run) -> Report:
             if share <= 0 or explained:
                 continue
             end = time.process_time() + share
-            assumed[:] = [caller] if caller.assumed else []
+            current[:] = [caller]
             programs = stage.programs_of(caller)
             for at, program in enumerate(programs):
                 left = end - time.process_time()
@@ -141,7 +150,7 @@ def perform(run: Run) -> Report:
                         wrong += Variation(partial(again, caller, at), failures, observer, left).stays()
                     doubtful.clear()
                     mode.settle()
-        assumed.clear()
+        current.clear()
         with contextlib.suppress(OutOfTime, Limit), deadline(run.timeout * 0.2):
             run_alike(observer)
         mode.settle()

@@ -19,7 +19,7 @@ from metalens.worker.judge.case import Case, Mistake, layer_word, own_location
 from metalens.worker.judge.definitions import slot_of
 from metalens.worker.judge.lineage import Lineage, producing_layer
 from metalens.worker.judge.source import source_of, text_at
-from metalens.worker.judge.whose import inwards, is_callers, overlap
+from metalens.worker.judge.whose import inwards, is_callers, is_slip, overlap
 from metalens.worker.trace.facts import ModuleCall
 
 
@@ -102,7 +102,7 @@ def _element(
     if holder is None or not isinstance(holder.module, nn.Sequential) or producer is None:
         return None
     guilty = element
-    if element is consumer and _next_agrees(holder.module, consumer, producer):
+    if element is consumer and (_next_agrees(holder.module, consumer, producer) or _slipped(consumer, producer)):
         guilty = producer
     places = [built.location for built in map(case.facts.built_of, (element, producer)) if built is not None]
     if len(places) < 2 or places[0] is None or places[1] is None or places[0].file != places[1].file:
@@ -115,6 +115,11 @@ def _element(
         return None
     built = case.facts.built_of(guilty)
     return built.location if built is not None else None
+
+
+def _slipped(consumer: Any, producer: Any) -> bool:
+    expected = torchkind.width(consumer, torchkind.input_argument(consumer))
+    return is_slip(torchkind.width(producer, torchkind.output_argument(producer)), expected)
 
 
 def _next_agrees(holder: Any, consumer: Any, producer: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Whose mistake it is where a layer in a block does not fit: the block's own, or that of whoever built or called it."""
+"""Whose mistake it is that a layer does not fit: its own, its producer's, its block's or that of the block's caller."""
 
 from __future__ import annotations
 
@@ -98,6 +98,11 @@ def _path(case: Case, frame: Frame) -> str:
 def _is_of(part: Any, frame: Frame) -> bool:
     """Whether a module is of the class of a frame (of any of its loadings)."""
     return frame.cls is not None and type(part).__qualname__ == frame.cls.__qualname__
+
+
+def is_slip(size: Optional[int], other: Optional[int]) -> bool:
+    """Whether a size is hardly meant: it is one or two off another one, and that one is round (127 beside 128)."""
+    return size is not None and other is not None and abs(size - other) in (1, 2) and other % 8 == 0
 
 
 def overlap(one: Location, other: Location) -> bool:

@@ -29,6 +29,7 @@ from metalens.worker.judge.repair.edits import (
 from metalens.worker.judge.repair.sizes import change_argument, change_value, holder_of
 from metalens.worker.judge.source import Source, source_of
 from metalens.worker.judge.unpacking import innermost_locals
+from metalens.worker.judge.whose import is_slip
 
 
 def consumer_side(case: Case, mistake: Mistake) -> Iterator[Fix]:
@@ -39,6 +40,8 @@ def consumer_side(case: Case, mistake: Mistake) -> Iterator[Fix]:
         layer, argument = outer, torchkind.input_argument(outer)
     if not argument or mistake.expected is None or mistake.given is None:
         return
+    if is_slip(mistake.given, mistake.expected):
+        yield from list(producer_side(case, mistake))[:1]
     first = list(change_argument(case, layer, argument, mistake.expected, mistake.given))
     yield from first[:1]
     yield from _as_the_producer(case, mistake)
