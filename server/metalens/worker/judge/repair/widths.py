@@ -84,11 +84,18 @@ def resize(case: Case, tensor: Any, dim: int, wanted: int) -> Iterator[Fix]:
 
 
 def _resize_part(case: Case, lineage: Lineage, more: int) -> Iterator[Fix]:
-    """Candidates that give one of the tensors that were joined `more` elements (or fewer)."""
+    """Candidates that give what a layer made of the tensors that were joined `more` elements (or fewer).
+
+    Half or twice as many may have been meant; any other number would fit by chance.
+    """
     joined = lineage.origin.inputs if lineage.origin is not None else ()
     for part in reversed(joined):
-        if part.dim() == lineage.tensor.dim() and part.shape[lineage.dim] + more > 0:
-            yield from resize(case, part, lineage.dim, part.shape[lineage.dim] + more)
+        if part.dim() != lineage.tensor.dim() or case.lineage(part, lineage.dim).layer is None:
+            continue
+        old = int(part.shape[lineage.dim])
+        new = old + more
+        if new > 0 and (old % new == 0 or new % old == 0):
+            yield from resize(case, part, lineage.dim, new)
 
 
 def at_call(case: Case, mistake: Mistake) -> Iterator[Fix]:
