@@ -26,7 +26,8 @@ pytestmark = pytest.mark.torch
 
 # Their data is not on this machine, which is what they are about.
 WITHOUT_DATA = {"correct/sizes_from_data.py", "correct/text_corpus.py", "mistakes/doubtful_inputs.py"}
-# They end here, for want of a package, of data, of accelerators, of arguments, of a network, or of an older Python.
+# They end here, for want of a package, of data, of accelerators, of arguments, of settings in a file, of a network, or
+# of an older Python.
 ENDING = {
     f"correct/{name}.py"
     for name in (
@@ -43,6 +44,7 @@ ENDING = {
 }
 ENDING |= {f"mistakes/{name}.py" for name in ("built_but_never_called", "called_twice", "sharded")}
 ENDING |= {f"mistakes/chosen_by_name/models/{name}.py" for name in ("steady", "hasty", "picky", "narrow")}
+ENDING |= {"mistakes/chosen_alike/nets.py", "correct/configured_for_other_data/train.py"}
 # Nobody builds what they are about; tests/test_nobody_builds.py does.
 UNBUILT = {name for name in fixtures() if name.startswith("mistakes/nobody_builds")}
 MISTAKES = [name for name in fixtures() if name.startswith("mistakes/") and name not in WITHOUT_DATA | UNBUILT | ENDING]
