@@ -101,8 +101,8 @@ def _is_of(part: Any, frame: Frame) -> bool:
 
 
 def is_slip(size: Optional[int], other: Optional[int]) -> bool:
-    """Whether a size is hardly meant: it is one or two off another one, and that one is round (127 beside 128)."""
-    return size is not None and other is not None and abs(size - other) in (1, 2) and other % 8 == 0
+    """Whether a size is hardly meant: it is one or two off a larger round one (127 beside 128, but not 7 beside 8)."""
+    return size is not None and other is not None and abs(size - other) in (1, 2) and other > 16 and other % 8 == 0
 
 
 def overlap(one: Location, other: Location) -> bool:
