@@ -5,6 +5,7 @@ Whatever one file or class does, it costs that file or class alone: the others a
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.session import Editor, EditorClient, server_config
+from harness.session import DEADLINE, Editor, EditorClient, server_config
 
 SOURCES = str(Path(__file__).parent.parent / "server")
 FORKS = pytest.mark.parametrize("fork", [[], ["--no-fork"]], ids=["fork", "standby"])
@@ -239,13 +240,16 @@ async def test_the_server_lives_through_it_all(tmp_path, fork):
     for name in ("crashes", "ends_at_once", "recurses", "allocates"):
         editor.open(f"{name}.py", GOOD + BAD.format(trouble=TROUBLES[name][0]))
 
-    async def explained(name: str, cls: str = "Good") -> None:
+    async def explained(name: str) -> None:
         while True:
             client.news.clear()  # before asking, so that no news is missed
-            said = await editor.hover_at(name, f"class |{cls}")
+            said = await editor.hover_at(name, "class |Good")
             if "5 out" in said or "55" in said:
                 return
-            await client.news.wait()
+            try:
+                await asyncio.wait_for(client.news.wait(), DEADLINE)
+            except asyncio.TimeoutError:
+                pytest.fail(f"{name}: {said!r}, {client.statuses[-1:]}")
 
     for name in ("crashes", "ends_at_once", "recurses", "allocates"):
         await explained(f"{name}.py")

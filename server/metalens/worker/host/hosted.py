@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Optional, Protocol
+from typing import IO, Optional, Protocol
 
 from metalens.protocol.codec import ProtocolError, encode
 from metalens.protocol.messages import Run
@@ -90,10 +90,9 @@ class Hosted:
         self._process.kill()
         self._process.wait()
         self._printing.join(1.0)
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
+        if self._process.stdin is not None:
+            with suppress(OSError):
+                self._process.stdin.close()
         return self._tail.text()
 
     def status(self) -> Optional[int]:
@@ -113,7 +112,7 @@ class Hosted:
         assert self._process.stdout is not None
         frames, trusted = Frames(self._secret), True
         try:
-            for data in _chunks(self._process.stdout.fileno()):
+            for data in _chunks(self._process.stdout):
                 for body in frames.feed(data):
                     self._events.put(partial(self._framed, body))
         except ProtocolError:
@@ -124,7 +123,7 @@ class Hosted:
 
     def _read_prints(self) -> None:
         assert self._process.stderr is not None
-        for data in _chunks(self._process.stderr.fileno()):
+        for data in _chunks(self._process.stderr):
             self._tail.add(data)
             while (text := self._tail.split(self._secret)) is not None:
                 self._events.put(partial(self._printed, text))
@@ -143,7 +142,12 @@ class Hosted:
             self._listener.heard(self, self._bodies.popleft(), self._prints.popleft())
 
 
-def _chunks(descriptor: int) -> Iterator[bytes]:
-    with suppress(OSError):  # closed by `kill`
-        while data := os.read(descriptor, CHUNK):
+def _chunks(pipe: IO[bytes]) -> Iterator[bytes]:
+    """What comes by a pipe until its end; then it is closed.
+
+    Nobody else may close it: its number would be given to a pipe of the next process, and this thread, if it comes to
+    read only then, would take the first bytes of that one.
+    """
+    with pipe:
+        while data := os.read(pipe.fileno(), CHUNK):
             yield data
