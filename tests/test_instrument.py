@@ -6,6 +6,7 @@ import ast
 
 import pytest
 
+from metalens.worker.load.grids import GRID, grid, hooked
 from metalens.worker.load.instrument import CALL, OPERATE, instrument
 
 
@@ -24,3 +25,36 @@ def test_a_table_of_plain_numbers_runs_at_full_speed(cell, computed):
     called = [node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
     assert called.count(OPERATE) == computed
     assert (CALL in called) == ("layer" in cell)
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "computed"),
+    [("range(3)", "range(2)", 6), ("range(3)", "range(row)", 3), ("range(0)", "range(2)", 0), ("'ab'", "range(2)", 4)],
+)
+def test_a_table_has_the_numbers_that_were_written(rows, columns, computed):
+    numbers = f"[[column * 2 for column in {columns}] for row in {rows}]"
+    tree = ast.parse(numbers, mode="eval")
+    assert isinstance(tree.body, ast.ListComp)
+    tree.body = hooked(tree.body)
+    table = eval(compile(tree, "table", "eval"), {GRID: grid})
+    assert table == eval(numbers)
+    assert sum(map(len, table)) == computed
+
+
+def test_of_a_huge_table_one_row_is_computed():
+    asked: list[int] = []
+    table = grid(range(1 << 20), lambda row: asked.append(row) or [row, 0.5])
+    assert (len(table), table[0], len(asked)) == (1 << 20, [0, 0.5], 2)
+    triangle = grid(range(2000), lambda row: [0] * row)
+    assert [len(row) for row in triangle] == list(range(2000))
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", ["FloatTensor", "tensor"])
+def test_a_tensor_of_very_many_numbers_has_no_memory(name):
+    torch = pytest.importorskip("torch")
+    tensor_of = pytest.importorskip("metalens.worker.trace.operands").tensor_of
+    few = tensor_of(getattr(torch, name), [[0.5] * 4] * 3)
+    assert (few.device.type, few.tolist()) == ("cpu", [[0.5] * 4] * 3)
+    many = tensor_of(getattr(torch, name), grid(range(1 << 20), lambda row: [row * 0.5] * 4))
+    assert (many.device.type, many.shape, many.dtype) == ("meta", (1 << 20, 4), torch.float32)

@@ -15,7 +15,6 @@ _STEPS = {"backward", "zero_grad", "step"}
 _MACHINE = re.compile(
     r"cuda\.is_available|cuda\.device_count|is_gpu|has_gpu|gpu_count|nccl.*is_available|exists\(|is_?file\(|is_?dir\("
 )
-_ARITHMETIC = (ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.expr_context)
 _EXITS = {"sys.exit", "exit", "quit", "os._exit"}
 
 _OUTPUT = frozenset("print pprint mkdir makedirs info debug warning warn write writelines flush".split())
@@ -115,18 +114,3 @@ def calls(statement: ast.stmt) -> bool:
     call = statement.value if isinstance(statement, ast.Expr) else None
     function = call.func if isinstance(call, ast.Call) else None
     return isinstance(function, ast.Call) or (isinstance(function, ast.Name) and function.id not in _BUILTINS)
-
-
-def is_grid(node: ast.ListComp) -> bool:
-    """A table of numbers by row and column, such as that of a positional encoding: millions of them may be computed."""
-    inner = node.elt
-    if not isinstance(inner, ast.ListComp) or not (_counts(node) and _counts(inner)):
-        return False
-    return all(isinstance(part, _ARITHMETIC) for part in ast.walk(inner.elt))
-
-
-def _counts(node: ast.ListComp) -> bool:
-    if len(node.generators) != 1 or node.generators[0].ifs or not isinstance(node.generators[0].target, ast.Name):
-        return False
-    over = node.generators[0].iter
-    return isinstance(over, ast.Call) and isinstance(over.func, ast.Name) and over.func.id == "range"

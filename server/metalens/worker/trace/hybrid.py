@@ -23,6 +23,7 @@ from metalens.worker.trace.operands import (
     mapped,
     name_of,
     numel_of,
+    tensor_of,
     tensors_in,
     to_meta,
     zeros_of,
@@ -173,7 +174,7 @@ def _constant(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[
     if isinstance(data, (list, tuple)) and any(tensor.is_meta for tensor in tensors_in(data)):
         mode.invented("torch.tensor of values that are not known")
         return func(mapped(_zero_number, data), *args[1:], **kwargs)
-    return func(*args, **kwargs)
+    return tensor_of(func, *args, **kwargs)
 
 
 def _zero_number(value: Any) -> Any:

@@ -9,7 +9,11 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
+from metalens.worker.load.grids import Repeated
+
 Function = Callable[..., Any]
+
+_MANY = 1 << 22
 
 
 def to_meta(value: Any) -> Any:
@@ -33,6 +37,16 @@ def forget(tensor: Any) -> bool:
         except RuntimeError:
             return False
     return True
+
+
+def tensor_of(function: Callable[..., torch.Tensor], *args: Any, **kwargs: Any) -> torch.Tensor:
+    """What a constructor makes of given numbers; of very many, a meta tensor: nobody decides anything by so many."""
+    data = args[0] if args else None
+    if isinstance(data, Repeated):
+        row = function(data[:1], *args[1:], **kwargs)
+        return torch.empty((len(data), *row.shape[1:]), dtype=row.dtype, device="meta")
+    made = function(*args, **kwargs)
+    return to_meta(made) if made.numel() > _MANY else made
 
 
 def is_lazy(tensor: Any) -> bool:

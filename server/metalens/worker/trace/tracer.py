@@ -15,12 +15,13 @@ import torch
 
 from metalens.protocol.values import Location
 from metalens.worker.load import instrument, typed
+from metalens.worker.load.grids import GRID, grid
 from metalens.worker.load.unknown import Unknown, UnknownError, lists_weights
 from metalens.worker.trace.devices import WantsDevices, devices
 from metalens.worker.trace.facts import Facts, ModuleCall, Origin, Raised
 from metalens.worker.trace.guards import branch, held, marked, unknowns, why
 from metalens.worker.trace.hybrid import Limit
-from metalens.worker.trace.operands import INDEX_IS_UNSEEN, is_unwritten, mapped, to_meta
+from metalens.worker.trace.operands import INDEX_IS_UNSEEN, is_unwritten, mapped, tensor_of, to_meta
 from metalens.worker.trace.operators import IN_PLACE, OPERATORS, SURPLUS, unpacker
 from metalens.worker.trace.recover import NOTHING, Recovery
 from metalens.worker.trace.rounds import rounds
@@ -29,6 +30,7 @@ _SEEN_PER_EXPRESSION, _PARTS, _READ = 6, 16, 8
 _KEEPING = frozenset(("append", "appendleft", "insert", "add"))  # a container that lacks an item has a wrong length
 _FACTORY_ROUNDS, _WHILE_ROUNDS, _ENDLESS_ROUNDS = 100, 1000, 2
 _WALKED, _NUMBERS = 6, (int, float)
+_LEGACY = (type(torch.FloatTensor), type(torch.Tensor))  # constructors that torch's modes do not see
 
 
 @dataclass
@@ -169,8 +171,9 @@ class Tracer:
                     return Unknown(name)
             at.append((trace, number))
             try:
-                run = self.entering(function) if type(function) is MethodType else function
-                value = run(*args, **kwargs)
+                kind = type(function)
+                run = self.entering(function) if kind is MethodType else function
+                value = tensor_of(run, *args, **kwargs) if kind in _LEGACY else run(*args, **kwargs)
             except Exception as error:
                 self._note(error, trace, number)
                 value = self.recover(error, sys._getframe(), function, args, kwargs)
@@ -303,6 +306,7 @@ class Tracer:
             instrument.ROUND: again,
             instrument.TEST: test,
             instrument.ENTER: trace.entered.add,
+            GRID: grid,
             instrument.MARK: lambda: self.guesses,
             instrument.HOLDS: holds,
             instrument.UNKNOWN: lambda: Unknown("a value of a skipped statement"),
