@@ -19,6 +19,7 @@ _EPISODE, _STEPS = 8, 1000
 _MEANINGS = "NOOP FIRE UP RIGHT LEFT DOWN UPRIGHT UPLEFT DOWNRIGHT DOWNLEFT".split()
 _MEANINGS += [f"{name}FIRE" for name in _MEANINGS[2:]]
 _FEW = {3: ["NOOP", "UP", "DOWN"], 4: ["NOOP", "FIRE", "RIGHT", "LEFT"]}
+_IDLE, _NEXT = ("CACHE", "PRECALL", "POP_BLOCK", "NOP"), 12
 _registered: dict[str, Any] = {}
 
 
@@ -36,9 +37,12 @@ def _unpacked() -> tuple[Optional[int], bool]:
             return 5, False
         if not str(frame.f_globals.get("__name__", "")).startswith("metalens."):
             after = [part for part in dis.get_instructions(frame.f_code) if part.offset > frame.f_lasti]
-            after = [part for part in after[:4] if part.opname not in ("CACHE", "POP_BLOCK", "NOP")]
+            after = [part for part in after[:_NEXT] if part.opname not in _IDLE]
             if after and after[0].opname != "RETURN_VALUE":
-                count = after[0].argval if after[0].opname == "UNPACK_SEQUENCE" else None
+                # Statements of the user's hand the number of names to a hook before they unpack.
+                hooked = [part.opname.partition("_")[0] for part in after[:3]] == ["LOAD", "CALL", "UNPACK"]
+                first = after[2] if hooked and after[0].argval == after[2].argval else after[0]
+                count = first.argval if first.opname == "UNPACK_SEQUENCE" else None
                 names = {getattr(value, "__name__", "") for value in list(frame.f_globals.values())}
                 return count, "gym" in names and "gymnasium" not in names
         frame = frame.f_back
