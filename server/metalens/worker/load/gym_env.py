@@ -20,7 +20,7 @@ _MEANINGS = "NOOP FIRE UP RIGHT LEFT DOWN UPRIGHT UPLEFT DOWNRIGHT DOWNLEFT".spl
 _MEANINGS += [f"{name}FIRE" for name in _MEANINGS[2:]]
 _FEW = {3: ["NOOP", "UP", "DOWN"], 4: ["NOOP", "FIRE", "RIGHT", "LEFT"]}
 _IDLE, _NEXT = ("CACHE", "PRECALL", "POP_BLOCK", "NOP"), 12
-_registered: dict[str, Any] = {}
+_registered: dict[str, Spec] = {}
 
 
 # ---------------------------------------------------------------- generations
@@ -97,8 +97,12 @@ class Env:
 
     @property
     def spec(self) -> Any:
-        """What was registered is not known."""
-        return Unknown("the specification of an environment")
+        """What it was registered with, as far as that is known."""
+        return self.__dict__.get("spec", Unknown("the specification of an environment"))
+
+    @spec.setter
+    def spec(self, spec: Any) -> None:
+        self.__dict__["spec"] = spec
 
     def reset(self, *args: Any, **kwargs: Any) -> Any:
         """Start again."""
@@ -175,22 +179,60 @@ def _spaces(known: environments.Known, shape: Any = None) -> tuple[Any, Any]:
     return seen, spaces.Box(-bound, bound, (count,))
 
 
+class Spec:
+    """What an environment was registered with. What another package registers is not known in full."""
+
+    def __init__(self, id: str, **settings: Any) -> None:
+        self.id = id
+        self.__dict__.update(settings)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return Unknown("the specification of an environment")
+
+
 def make(id: Any = None, *args: Any, **kwargs: Any) -> Any:
     """The environment with this id: one that the user registered, or one that is known."""
-    entry = _registered.get(id) if isinstance(id, str) else None
-    if entry is not None:
-        if isinstance(entry, str):
-            module, _, name = entry.partition(":")
-            entry = getattr(importlib.import_module(module), name)
-        return entry(**{key: value for key, value in kwargs.items() if key != "max_episode_steps"})
-    known = environments.known(id) if isinstance(id, str) else None
-    return KnownEnv(known) if known is not None else Unknown("an environment that is not installed")
+    spec = _registered.get(id) if isinstance(id, str) else None
+    if spec is None:
+        known = environments.known(id) if isinstance(id, str) else None
+        if known is None:
+            return Unknown("an environment that is not installed")
+        environment: Any = KnownEnv(known)
+        environment.spec = Spec(id)
+        return environment
+    entry = spec.entry_point
+    if isinstance(entry, str):
+        module, _, name = entry.partition(":")
+        entry = getattr(importlib.import_module(module), name)
+    given = {key: value for key, value in kwargs.items() if key != "max_episode_steps"}
+    environment = entry(**{**spec.kwargs, **given})
+    if isinstance(environment, Env):
+        environment.spec = spec
+    return environment
 
 
-def register(id: Any = None, entry_point: Any = None, *args: Any, **kwargs: Any) -> None:
+def register(
+    id: Any = None,
+    entry_point: Any = None,
+    reward_threshold: Any = None,
+    nondeterministic: bool = False,
+    max_episode_steps: Any = None,
+    *args: Any,
+    kwargs: Any = None,
+    **others: Any,
+) -> None:
     """Remember a class of the user's."""
     if isinstance(id, str) and entry_point is not None:
-        _registered[id] = entry_point
+        _registered[id] = Spec(
+            id,
+            entry_point=entry_point,
+            reward_threshold=reward_threshold,
+            nondeterministic=nondeterministic,
+            max_episode_steps=max_episode_steps,
+            kwargs=kwargs if isinstance(kwargs, dict) else {},
+        )
 
 
 # ---------------------------------------------------------------- wrappers
@@ -220,6 +262,10 @@ class Wrapper(Env):
     def spec(self) -> Any:
         """As inside."""
         return self.env.spec
+
+    @spec.setter
+    def spec(self, spec: Any) -> None:
+        self.env.spec = spec
 
     def reset(self, *args: Any, **kwargs: Any) -> Any:
         """Start the inner one; show what this one shows."""
