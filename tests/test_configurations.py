@@ -61,11 +61,15 @@ class TestSettings:
         node.MODEL = records.CfgNode(new_allowed=True)
         node.MODEL.DIM = 4
         node.MODEL.NAME = "a"
-        file = write_tree(tmp_path, {"a.yaml": "MODEL:\n  DIM: 8\n"}) / "a.yaml"
+        node.MODEL.SIZES = (1, 2)
+        node.MODEL.STEPS = [1]
+        text = "MODEL:\n  DIM: 8\n  SIZES: (3, 4)\n  STEPS: [5, 6]\n"
+        file = write_tree(tmp_path, {"a.yaml": text}) / "a.yaml"
         other = node.clone()
         other.merge_from_file(str(file))
-        other.merge_from_list(["MODEL.NAME", "b"])
+        other.merge_from_list(["MODEL.NAME", "b", "MODEL.STEPS", "(7,)"])
         assert (node.MODEL.DIM, other.MODEL.DIM, other.MODEL.NAME) == (4, 8, "b")
+        assert (node.MODEL.SIZES, other.MODEL.SIZES, other.MODEL.STEPS) == ((1, 2), (3, 4), [7])
 
     def test_wandb(self):
         tracker = settings.module("wandb")

@@ -106,7 +106,7 @@ class CfgNode(Settings):
             if isinstance(value, dict) and isinstance(self.get(key), CfgNode):
                 self[key].merge_from_other_cfg(value)
             else:
-                self[key] = value
+                self._take(key, value)
 
     def merge_from_list(self, cfg_list: Any) -> None:
         """Of names and values in turn."""
@@ -117,7 +117,13 @@ class CfgNode(Settings):
             holder: Any = self
             for part in outer:
                 holder = holder[part]
-            holder[last] = literal(value) if isinstance(value, str) else value
+            holder._take(last, value)
+
+    def _take(self, key: str, value: Any) -> None:
+        """Texts may be Python's literals; lists and tuples take the place of each other."""
+        value = literal(value) if isinstance(value, str) else value
+        kind = type(self.get(key))
+        self[key] = kind(value) if kind in (list, tuple) and isinstance(value, (list, tuple)) else value
 
     @classmethod
     def load_cfg(cls, source: Any) -> Any:
