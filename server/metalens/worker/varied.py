@@ -59,7 +59,7 @@ class Variation:
             told.append({_place(finding): finding for finding in self._found(supposed)[0]})
             channels = channels or not supposed.asked.isdisjoint((PICTURE_CHANNELS, SOUND_CHANNELS))
             told[0] = {place: finding for place, finding in told[0].items() if _may_stay(place, told)}
-            if not told[0] or (len(told) > 1 and all(_is_same(place, told) for place in told[0])):
+            if not told[0] or (len(told) >= _DISTINCT and all(_is_same(place, told) for place in told[0])):
                 break
         found = [finding for place, finding in told[0].items() if _is_same(place, told) or _both_follow(place, told)]
         if found and channels:

@@ -13,8 +13,11 @@ WORDS = "the words of a text that is not here"
 SOUND_LENGTHS = "the lengths of sounds that are not here"
 SOUND_CHANNELS = "the channels of sounds that are not here"
 OLDER_STFT = "the pairs of numbers of an stft of older torch"
-VARIED = (PICTURE_SIZES, PICTURE_CHANNELS, ANNOTATIONS, WORDS, SOUND_LENGTHS, SOUND_CHANNELS, OLDER_STFT)
-"""What may be supposed to be otherwise than it is made up; of the last the shape is known."""
+NUMBERS = "the whole numbers that a model computes"
+VARIED = (PICTURE_SIZES, PICTURE_CHANNELS, ANNOTATIONS, WORDS, SOUND_LENGTHS, SOUND_CHANNELS, OLDER_STFT, NUMBERS)
+"""What may be supposed to be otherwise than it is made up; of what is in pairs the shape is known."""
+
+_COMPUTED = 7  # sizes are divided by such numbers, and parts are as long
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Supposed:
     """What data that is not here is taken to be, and which of what is made up somebody `asked` for.
 
     Pictures have this size. `more` is by how much what can be counted (objects in a picture, letters and words, samples
-    of a sound) differs from what is usual. `rare` gives pictures one channel and sounds two.
+    of a sound, what a model computes) differs from what is usual. `rare` gives pictures one channel and sounds two.
     """
 
     width: int
@@ -48,6 +51,15 @@ def invented(reason: str) -> None:
         return
     for listener in _listeners:
         listener(reason)
+
+
+def whole_number(made_up: Callable[[str], None]) -> int:
+    """What stands for a whole number that a model computes; unless it is supposed, `made_up(reason)` is told so."""
+    if _supposed:
+        _supposed[-1].asked.add(NUMBERS)
+        return 1 + _COMPUTED * _supposed[-1].more
+    made_up(f"{NUMBERS} are made up")
+    return 1
 
 
 def picture_extent(width: int, height: int) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from typing import Any, Optional
 import torch
 from torch.overrides import TorchFunctionMode
 
+from metalens.worker.load import inventions
 from metalens.worker.load.unknown import UnknownError
 from metalens.worker.trace import casting, recurrent, shortcuts
 from metalens.worker.trace.operands import (
@@ -256,8 +257,7 @@ def _item(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str,
     if value.numel() != 1:
         # As on a CPU: only one element can become a number.
         return func(torch.zeros(value.shape), *args[1:], **kwargs)
-    mode.invented(f"{name_of(func)}() of a computed tensor")
-    return func(torch.ones((), dtype=value.dtype), *args[1:], **kwargs)
+    return func(_made_up(mode, func, value, 1), *args[1:], **kwargs)
 
 
 def _truth(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -268,16 +268,22 @@ def _truth(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str
 
 
 def _real_copy(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """tolist, numpy: zeros in place of what was computed, ones of whole numbers, by which sizes are divided."""
+    """tolist, numpy: numbers in place of what was computed."""
     value = args[0]
     if not value.is_meta:
         return func(*args, **kwargs)
     if value.numel() > _FALLBACK_LIMIT:
         raise Limit(f"{name_of(func)}() of a large computed tensor")
-    mode.invented(f"{name_of(func)}() of a computed tensor")
-    whole = not (value.is_floating_point() or value.is_complex() or value.dtype == torch.bool)
-    invented = (torch.ones if whole else torch.zeros)(value.shape, dtype=value.dtype)
-    return func(invented, *args[1:], **kwargs)
+    return func(_made_up(mode, func, value, 0), *args[1:], **kwargs)
+
+
+def _made_up(mode: Hybrid, func: Function, value: torch.Tensor, number: int) -> torch.Tensor:
+    """This number in place of each that was computed, unless they are whole: sizes are divided by those."""
+    if value.is_floating_point() or value.is_complex() or value.dtype == torch.bool:
+        mode.invented(f"{name_of(func)}() of a computed tensor")
+    else:
+        number = inventions.whole_number(mode.invented)
+    return torch.full(value.shape, number, dtype=value.dtype, device="cpu")
 
 
 def _text(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
