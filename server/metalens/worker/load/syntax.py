@@ -19,6 +19,7 @@ _EXITS = {"sys.exit", "exit", "quit", "os._exit"}
 
 _OUTPUT = frozenset("print pprint mkdir makedirs info debug warning warn write writelines flush".split())
 _OUTPUT |= frozenset("add_scalar add_scalars add_text add_image set_description set_postfix savefig".split())
+_WRITES = frozenset("copy_ fill_ zero_ normal_ uniform_ constant_ xavier_uniform_ kaiming_normal_".split())
 
 
 def attributes_of(statement: ast.stmt) -> list[ast.Attribute]:
@@ -76,13 +77,13 @@ def asks_for_machine(test: ast.expr) -> bool:
 
 
 def is_output(statement: ast.stmt) -> bool:
-    """Whether a statement does nothing but tell people something, make a place for that, or compare values."""
+    """Whether a statement does nothing but tell people something, make a place for that, compare or write values."""
     call = statement.value if isinstance(statement, ast.Expr) else None
     if not isinstance(call, ast.Call):
         return False
     function = call.func
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-    return name in _OUTPUT or name.startswith("assert")
+    return name in _OUTPUT or name in _WRITES or name.startswith("assert")
 
 
 def looks_like_module(node: ast.ClassDef) -> bool:
