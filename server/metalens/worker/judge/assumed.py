@@ -41,7 +41,8 @@ def in_own_words(case: Case, mistake: Mistake) -> Mistake:
 
 def without_our_numbers(case: Case, fixes: Iterable[Fix], mistake: Mistake) -> tuple[Fix, ...]:
     """The fixes that write down no size which rests on what was made up, and no arithmetic that fits it by chance."""
-    ours = {size for size in (mistake.expected, mistake.given) if size is not None and size > _SMALL}
+    sizes = {size for size in (mistake.expected, mistake.given) if size is not None and size > _SMALL}
+    ours = {size for size in sizes if not _is_written(case, size)}
 
     def rests(edit: Edit) -> bool:
         if any(int(number) in ours for number in _NUMBER.findall(edit.text)):
@@ -51,6 +52,15 @@ def without_our_numbers(case: Case, fixes: Iterable[Fix], mistake: Mistake) -> t
         return bool(fresh) and bool(_SCALED.search(edit.text))
 
     return tuple(fix for fix in fixes if not any(map(rests, fix.edits)))
+
+
+def _is_written(case: Case, size: int) -> bool:
+    """Whether a size stands in the file of the class, and no argument that was made up has it."""
+    made_up = case.failure.arguments.text if case.failure.arguments is not None else ""
+    if str(size) in _NUMBER.findall(made_up):
+        return False
+    nodes = source_of(case.facts, case.location.file).nodes
+    return any(isinstance(node, ast.Constant) and type(node.value) is int and node.value == size for node in nodes)
 
 
 def _expression(case: Case, layer: Any, argument: str) -> Optional[str]:

@@ -36,6 +36,7 @@ _WIDTH: tuple[tuple[_Repair, int], ...] = (
     (widths.at_call, 2),
     (widths.other_block, 1),
     (widths.producer_side, 2),
+    (usage.reshaped, 1),
     (widths.pooled, 1),
     (widths.consumer_side, 8),
     (widths.producer_side, 4),

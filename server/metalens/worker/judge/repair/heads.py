@@ -29,6 +29,8 @@ def divided(case: Case, mistake: Mistake) -> Iterator[Fix]:
         node = _argument(call, name, place)
         if node is None:
             continue
+        if name == "num_heads":
+            yield from _as_its_parameter(source, node)
         for new in wanted:
             if is_literal(node):
                 yield fix(f"Change {name} to {new}", source.replace(node, str(new)))
@@ -36,6 +38,15 @@ def divided(case: Case, mistake: Mistake) -> Iterator[Fix]:
                 yield from change_value(case, source, node, old, new)
                 yield from at_callers(case, source, node, old, new)
                 yield fix(f"Change {name} to {new}", source.replace(node, str(new)))
+
+
+def _as_its_parameter(source: Source, node: ast.expr) -> Iterator[Fix]:
+    """What the function around calls its number of heads, where something else is passed for it."""
+    scope = source.function_at(node.lineno - 1)
+    parameters = (*scope.args.posonlyargs, *scope.args.args, *scope.args.kwonlyargs) if scope is not None else ()
+    names = [part.arg for part in parameters if part.arg in _NAMES]
+    if source.text_of(node) not in names:
+        yield from (fix(f"Use {name} for num_heads", source.replace(node, name)) for name in names)
 
 
 def grouped(case: Case, mistake: Mistake) -> Iterator[Fix]:

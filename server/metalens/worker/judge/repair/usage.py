@@ -13,7 +13,7 @@ from metalens.protocol.messages import Fix
 from metalens.worker.judge import torchkind
 from metalens.worker.judge.case import Case, Mistake
 from metalens.worker.judge.lineage import RESHAPES, operation_of
-from metalens.worker.judge.repair.edits import chain, fix, is_literal
+from metalens.worker.judge.repair.edits import chain, fix, is_literal, literal
 from metalens.worker.judge.repair.near import Site, origins, sites
 from metalens.worker.judge.source import Source, source_of
 
@@ -105,6 +105,21 @@ def same_expression(case: Case, mistake: Mistake) -> Iterator[Fix]:
         for node in call.args if call is not None and origin.module is None else ():
             if isinstance(node, (ast.Subscript, ast.Attribute, ast.BinOp)) and not is_literal(node):
                 yield from _in_place_of_numbers(case, source, node, mistake)
+
+
+def reshaped(case: Case, mistake: Mistake) -> Iterator[Fix]:
+    """The size that is wanted, for the number that a `view` on the way says in place of it."""
+    if not mistake.expected or not mistake.given:
+        return
+    for origin in origins(case, mistake):
+        source = source_of(case.facts, origin.location.file)
+        call = source.call_at(origin.location.range)
+        if call is not None and origin.module is None and operation_of(origin) in ("view", "reshape"):
+            for node in call.args:
+                if literal(node) == mistake.given:
+                    yield fix(
+                        f"Change {mistake.given} to {mistake.expected}", source.replace(node, str(mistake.expected))
+                    )
 
 
 def _in_place_of_numbers(case: Case, source: Source, node: ast.expr, mistake: Mistake) -> Iterator[Fix]:
