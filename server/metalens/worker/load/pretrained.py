@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Any, Optional
 
 import torch
@@ -147,6 +148,10 @@ class Pretrained(torch.nn.Module):
             if name == "module" or name.startswith("_") or "_made" not in self.__dict__:
                 raise
             return Unknown(f"{name} of a model that is not here")
+
+    def parameters(self, recurse: bool = True) -> Iterator[torch.nn.Parameter]:
+        """Something to freeze, to optimize, or to ask for a device; it belongs to no model."""
+        yield torch.nn.Parameter(torch.empty(1, device="meta"))
 
     def state_dict(self, *args: Any, **settings: Any) -> Any:
         """Its weights are not here."""
