@@ -55,12 +55,17 @@ def without_our_numbers(case: Case, fixes: Iterable[Fix], mistake: Mistake) -> t
 
 
 def _is_written(case: Case, size: int) -> bool:
-    """Whether a size stands in the file of the class, and no argument that was made up has it."""
+    """Whether a size stands in the class that fails, and no argument that was made up has it."""
     made_up = case.failure.arguments.text if case.failure.arguments is not None else ""
-    if str(size) in _NUMBER.findall(made_up):
+    source = source_of(case.facts, case.location.file)
+    statement = source.statement_at(case.location.range.start.line)
+    around = source.enclosing(statement) if statement is not None else ()
+    owner = next((node for node in around if isinstance(node, ast.ClassDef)), None)
+    if owner is None or str(size) in _NUMBER.findall(made_up):
         return False
-    nodes = source_of(case.facts, case.location.file).nodes
-    return any(isinstance(node, ast.Constant) and type(node.value) is int and node.value == size for node in nodes)
+    return any(
+        isinstance(node, ast.Constant) and type(node.value) is int and node.value == size for node in ast.walk(owner)
+    )
 
 
 def _expression(case: Case, layer: Any, argument: str) -> Optional[str]:
