@@ -14,7 +14,7 @@ def deeper_runs(runs: Sequence[Run], answers: Mapping[int, Report | Crash], mode
     chosen: dict[int, list[Target]] = {}
     told = {index: answer for index, answer in answers.items() if isinstance(answer, Report)}
     for model in models:
-        if told and not any(map(_has_run, model.contexts)):
+        if told and not _is_explained(model.contexts):
             best = min(told, key=lambda index: (_rank(model, told[index]), index))
             chosen.setdefault(best, []).append(Target(model.cls.file, model.cls.qualname, model.cls.line))
     return [replace(runs[index], targets=tuple(targets), thorough=True) for index, targets in sorted(chosen.items())]
@@ -25,6 +25,17 @@ def narrowed(told: Iterable[tuple[Run, Report]], finding: Finding) -> Iterator[t
     for run, report in told:
         own = tuple(target for target in run.targets if target.qualname == finding.model)
         yield replace(run, targets=own or run.targets), report
+
+
+def _is_explained(contexts: Sequence[Context]) -> bool:
+    """Whether the class ran: with the arguments that code gives it, where there are such."""
+    ran = [context for context in contexts if _has_run(context)]
+    given = [context.arguments for context in contexts if context.status == "instantiated" and _is_own(context)]
+    return any(_is_own(context) or not given or context.arguments in given for context in ran)
+
+
+def _is_own(context: Context) -> bool:
+    return context.grade != "borrowed"
 
 
 def _has_run(context: Context) -> bool:

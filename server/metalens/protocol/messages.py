@@ -32,7 +32,8 @@ class Caller:
 
     `names` are the identifiers that lead to what is wanted: of a page with many programs, only those that speak of one
     are run. Without names all are. `assumed`: nobody wrote this command line down, so that it shows shapes alone.
-    `alike`: it chooses a configuration like one that is used, but the data may be meant for the other one.
+    `alike`: it chooses a configuration like one that is used, or what has to be chosen, but the data may be meant for
+    another choice.
     `needed`: it is rehearsed although the callers before it explained everything, as it takes another branch.
     """
 

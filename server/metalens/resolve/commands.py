@@ -33,8 +33,8 @@ class CommandLine:
     """What `sys.argv[1:]` would be.
 
     `assumed`: nobody wrote it down, it is a choice that the script leaves open. `alike`: nobody did, but it chooses a
-    config file like one that is used. `needed`: somebody did, and it takes another branch of the wanted file than the
-    lines before it.
+    config file like one that is used, or makes a choice that the script makes everybody make. `needed`: somebody did,
+    and it takes another branch of the wanted file than the lines before it.
     """
 
     arguments: tuple[str, ...] = ()
@@ -96,7 +96,8 @@ class _Search:
         base = next(iter(found), None)
         if base is None:
             base = sweep.completed()
-            found[base] = CommandLine(base, assumed=bool(base))
+            is_known = not base or sweep.needs_choices_alone
+            found[base] = CommandLine(base, assumed=not is_known, alike=bool(base) and is_known)
         is_assumed = found[base].assumed
         # Lines that differ in numbers alone choose nothing else, but one more of them tells what hangs on a number.
         beside = chosen[1:] or [line for line in written if line not in chosen][:1]

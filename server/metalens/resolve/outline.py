@@ -20,7 +20,7 @@ _SILENT = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _MODULE_STRING = re.compile(r"""["']([^\W\d]\w*(?:\.\w+)*)\.?(?=["'{])""")
-_NAMESPACE = re.compile(r"(?<![\w.])(?:globals|vars)\(\)")
+_NAMESPACE = re.compile(r"(?<![\w.])(?:globals\(\)|vars\(\)|eval\()")
 _DYNAMIC = re.compile(r"\b(?:import_module|__import__)\b|(?<![\w.])eval\(")
 _PATH_LINE = re.compile(r"^.*path.*$", re.MULTILINE | re.IGNORECASE)
 _PATH_PART = re.compile(r"""["']([\w.][\w./-]*)["']""")
@@ -134,7 +134,7 @@ class _Reader:
             names = set(_REFERENCE.findall(_SILENT.sub("", text)))
             found.update(item for item in names if self.stars or item.partition(".")[0] in bound)
             if _NAMESPACE.search(text):
-                # `globals()[name](...)` may mean whatever the file has.
+                # `globals()[name](...)` and `eval(name)(...)` may mean whatever the file has.
                 found.update(imports)
                 found.update(f"'{'.' * item.level}{item.module}" for item in self.stars if item.module)
             if dynamic:

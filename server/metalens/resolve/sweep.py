@@ -38,7 +38,8 @@ class Sweep:
     `names` are what the wanted things are called, the likeliest first; `leading` are names that lead to them. `classes`
     are names of wanted classes, `written` the command lines that stand somewhere. `told` gathers the lines whose config
     file gives a wanted class as a value: whoever wrote the file wanted the class with the file's sizes. `alike` are
-    those whose config file has the entries of one that a command line names, or that the script takes by default.
+    those whose config file has the entries of one that a command line names, or that the script takes by default, and
+    those that choose one of the values between which the script makes everybody choose.
     """
 
     view: View
@@ -57,6 +58,12 @@ class Sweep:
     def needs_more(self) -> bool:
         """Whether the script does not run without arguments."""
         return any(option.required for option in self.options)
+
+    @property
+    def needs_choices_alone(self) -> bool:
+        """Whether the script runs once a choice is made that everybody has to make."""
+        required = [option for option in self.options if option.required and option.default is None]
+        return all(any(self._must_choose(option, use) for use in self._values(option)) for option in required)
 
     def completed(self) -> tuple[str, ...]:
         """The shortest command line: a value for what is required, as far as one can be told."""
@@ -94,7 +101,7 @@ class Sweep:
                         path = option.files.get(use.value) or self._config(use.value)
                         if path is not None and not self.classes.isdisjoint(values_of(self.view, path)):
                             self.told.add(line)
-                        if path is not None and self._is_alike(option, path):
+                        if self._must_choose(option, use) or (path is not None and self._is_alike(option, path)):
                             self.alike.add(line)
             for rank, lines in enumerate(by_rank):
                 ranked[rank].append(lines)
@@ -107,6 +114,11 @@ class Sweep:
             if not names.isdisjoint(said) or plain(use.value) in {plain(name) for name in names}:
                 return rank
         return 2 if _TELLING.search(option.name.lower()) else 3
+
+    def _must_choose(self, option: Option, use: Use) -> bool:
+        """Whether an option has to be given, and the value is one of those that the code knows."""
+        known = option.choices or [known.value for known in self._facts.uses.get(option.name, ())]
+        return option.required and option.default is None and use.value in known
 
     def _is_alike(self, option: Option, path: str) -> bool:
         keys = keys_of(self.view, path)

@@ -30,6 +30,7 @@ from metalens.worker.trace.failures import failure_of
 from metalens.worker.trace.following import Following
 from metalens.worker.trace.hybrid import Hybrid, Limit
 from metalens.worker.trace.observe import Observer
+from metalens.worker.trace.parts import know_parts
 from metalens.worker.trace.rehearse import Stage
 from metalens.worker.trace.tracer import Tracer
 from metalens.worker.trace.world import world
@@ -152,6 +153,7 @@ def perform(run: Run) -> Report:
                     mode.settle()
         current.clear()
         with contextlib.suppress(OutOfTime, Limit), deadline(run.timeout * 0.2):
+            know_parts(observer)
             run_alike(observer)
         mode.settle()
         follow(pin for pin in run.pins if pin.arguments_at is None)
@@ -248,5 +250,4 @@ def _explain(
         # A model that was built but not called shows its parts together better than each is shown by itself.
         for item in (seen.root, seen):
             if item is not None and item.done and item.called is None:
-                may_judge = not item.assumed and not item.mended
-                probed[id(item.built.module)] = run_alone(item, observer, may_judge=may_judge)
+                probed[id(item.built.module)] = run_alone(item, observer, may_judge=item.is_own)

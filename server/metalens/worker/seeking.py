@@ -42,9 +42,11 @@ def _seek(target: Target, stage: Stage, observer: Observer, seconds: float) -> N
     if not isinstance(cls, type) or not issubclass(cls, torch.nn.Module):
         return
     instances = [seen for seen in observer.seen if collect.is_of(seen, target.file, target.qualname)]
-    judged = (seen for seen in instances if seen.called is not None and not (seen.assumed or seen.mended))
+    judged = (seen for seen in instances if seen.called is not None and seen.is_own)
     clean = any(seen.call_source != "probe" and not seen.call_mended for seen in judged)
-    if clean or any(seen.returned for seen in instances):
+    # What ran with made-up arguments says little of those that code gives.
+    given = any(seen.done and seen.is_own for seen in instances)
+    if clean or any(seen.returned and (seen.is_own or not given) for seen in instances):
         return
-    instances.sort(key=lambda seen: (not seen.done, seen.assumed, bool(seen.mended)))
+    instances.sort(key=lambda seen: (not seen.done, seen.assumed, not seen.is_own, bool(seen.mended)))
     seek(cls, instances[0] if instances else None, observer, seconds)

@@ -15,7 +15,16 @@ import torch
 
 from metalens.protocol.messages import Finding
 from metalens.worker import judge
-from metalens.worker.load.inventions import PICTURE_CHANNELS, SOUND_CHANNELS, VARIED, Supposed, supposing
+from metalens.worker.load.inventions import (
+    COLUMNS,
+    NUMBERS,
+    PICTURE_CHANNELS,
+    SIZES,
+    SOUND_CHANNELS,
+    VARIED,
+    Supposed,
+    supposing,
+)
 from metalens.worker.trace.deadline import deadline
 from metalens.worker.trace.facts import Failure
 from metalens.worker.trace.observe import Observer
@@ -27,7 +36,7 @@ _DISTINCT = 3
 _NOTE = "The data is not here: its sizes are one example, and it fails with others as well."
 _SHAPE = re.compile(r"\[[\d, ]*\]")
 # The numbers of channels that pictures and sounds may have.
-_CHANNELS = re.compile(r"(?<!dim )\b[1234]\b")
+_CHANNELS = re.compile(r"(?<!dim )(?<!argument )\b[1234]\b(?!-D)")
 _PAIR = re.compile(r"(\d+) vs (\d+)")
 
 _Place = tuple[Any, ...]
@@ -53,24 +62,32 @@ class Variation:
     def stays(self) -> list[Finding]:
         """What is found whatever the data's sizes are."""
         told: list[dict[_Place, Finding]] = []
-        channels = False
+        asked: set[str] = set()
         for width, height, more in _WORLDS:
             supposed = Supposed(width, height, more)
             told.append({_place(finding): finding for finding in self._found(supposed)[0]})
-            channels = channels or not supposed.asked.isdisjoint((PICTURE_CHANNELS, SOUND_CHANNELS))
+            asked |= supposed.asked
             told[0] = {place: finding for place, finding in told[0].items() if _may_stay(place, told)}
             if not told[0] or (len(told) >= _DISTINCT and all(_is_same(place, told) for place in told[0])):
                 break
-        found = [finding for place, finding in told[0].items() if _is_same(place, told) or _both_follow(place, told)]
-        if found and channels:
+        # Two numbers that are counted may be the same on the true data, whatever they follow here.
+        follow = asked.isdisjoint((NUMBERS, COLUMNS, SIZES))
+        found = [
+            finding
+            for place, finding in told[0].items()
+            if _is_same(place, told) or (follow and _both_follow(place, told))
+        ]
+        if found and not asked.isdisjoint((PICTURE_CHANNELS, SOUND_CHANNELS)):
             # What runs with grey pictures, or with stereo, was made for them.
             rare, ran = self._found(Supposed(*_WORLDS[0], rare=True))
             places = {_place(item) for item in rare}
-            found = [item for item in found if _place(item) in places or not (rare or ran or _speaks(item))]
+            found = [
+                item for item in found if _place(item) in places or not (rare or item.model in ran or _speaks(item))
+            ]
         return [replace(finding, notes=(*finding.notes, _NOTE)) for finding in found]
 
-    def _found(self, supposed: Supposed) -> tuple[list[Finding], bool]:
-        """What is found with such data, and whether any module ran to its end."""
+    def _found(self, supposed: Supposed) -> tuple[list[Finding], set[str]]:
+        """What is found with such data, and the classes of the modules that ran to their end."""
         facts, before = self.observer.tracer.facts, len(self.failures)
         kept: list[Any] = []
         try:
@@ -79,7 +96,8 @@ class Variation:
                 with deadline(self.seconds):
                     self.rehearse()
                 self.observer.tracer.name_modules()
-                ran = bool(self.observer.calls)
+                built = [facts.built[number] for number in self.observer.calls if number in facts.built]
+                ran = {item.cls.__qualname__ for item in built}
                 with torch._C.DisableTorchFunction():
                     found = judge.findings_of([item for item in self.failures[before:] if item.modules], facts)
                 return list(found), ran

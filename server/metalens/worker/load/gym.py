@@ -11,6 +11,7 @@ from typing import Any, Optional
 from metalens.worker.load import environments, gym_wrappers, spaces
 from metalens.worker.load.gym_env import (
     ActionWrapper,
+    AtariEnv,
     Env,
     KnownEnv,
     ObservationWrapper,
@@ -138,6 +139,8 @@ def _modules() -> dict[str, dict[str, Any]]:
         found[f"{name}.core"] = base
         found.update({f"{name}.wrappers.{_file(wrapper)}": wrappers for wrapper in wrappers})
         found[f"{name}.envs.registration"] = {"register": register}
+        found[f"{name}.envs"] = {}
+        found[f"{name}.envs.atari"] = found[f"{name}.envs.atari.atari_env"] = {"AtariEnv": AtariEnv}
         found.update({f"{name}.spaces.{part}": space_names for part in ("box", "discrete", "dict", "utils")})
     found["envpool"] = {"make": pool, "make_gym": pool, "make_gymnasium": pool}
     found["procgen"] = {"ProcgenEnv": procgen}

@@ -163,6 +163,10 @@ class KnownEnv(Env):
         return stepped((self.observation_space.sample(), 0.0, self._left <= 0, False, {}))
 
 
+class AtariEnv(KnownEnv):
+    """A game of that console."""
+
+
 def _spaces(known: environments.Known, shape: Any = None) -> tuple[Any, Any]:
     numpy = arrays.numpy()
 
@@ -199,7 +203,7 @@ def make(id: Any = None, *args: Any, **kwargs: Any) -> Any:
         known = environments.known(id) if isinstance(id, str) else None
         if known is None:
             return Unknown("an environment that is not installed")
-        environment: Any = KnownEnv(known)
+        environment: Any = (AtariEnv if known.atari else KnownEnv)(known)
         environment.spec = Spec(id)
         return environment
     entry = spec.entry_point

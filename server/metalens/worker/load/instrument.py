@@ -36,7 +36,7 @@ CALL, OPERATE, RECORD, AUGMENT = "__metalens_call__", "__metalens_operate__", "_
 SKIP, UNKNOWN, ERROR = "__metalens_skip__", "__metalens_unknown__", "__metalens_error__"
 LOOP, ROUND, TEST = "__metalens_loop__", "__metalens_round__", "__metalens_test__"
 ENTER, INDEX, SLICE, UNPACK = "__metalens_enter__", "__metalens_index__", "__metalens_slice__", "__metalens_unpack__"
-MARK, HOLDS, SHAPE = "__metalens_mark__", "__metalens_holds__", "__metalens_shape__"
+MARK, HOLDS, SHAPE, LENGTH = "__metalens_mark__", "__metalens_holds__", "__metalens_shape__", "__metalens_length__"
 
 # What is lost where a statement fails: nothing; something; nothing, unless what it asserts is not so; nothing, if what
 # it calls is a model.
@@ -125,6 +125,8 @@ class _Rewriter:
         node.args = [self.visit(part) for part in node.args]
         for keyword in node.keywords:
             keyword.value = self.visit(keyword.value)
+        if name == "len" and not self.strict:
+            node.func = ast.Name(LENGTH, _LOAD, **_place(function))
         if name in _PLAIN:
             return node
         call = self.hook(CALL, node, node.func, *node.args)

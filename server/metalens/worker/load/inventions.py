@@ -10,14 +10,20 @@ PICTURE_SIZES = "the sizes of images that are not here"
 PICTURE_CHANNELS = "the channels of images that are not here"
 ANNOTATIONS = "the annotations of images that are not here"
 WORDS = "the words of a text that is not here"
+LISTS = "the lines of a list that is not here"
 SOUND_LENGTHS = "the lengths of sounds that are not here"
 SOUND_CHANNELS = "the channels of sounds that are not here"
 OLDER_STFT = "the pairs of numbers of an stft of older torch"
+SIZES = "the sizes that data decides"
+COLUMNS = "the columns of a table that is not here"
 NUMBERS = "the whole numbers that a model computes"
-VARIED = (PICTURE_SIZES, PICTURE_CHANNELS, ANNOTATIONS, WORDS, SOUND_LENGTHS, SOUND_CHANNELS, OLDER_STFT, NUMBERS)
+_DATA = (PICTURE_SIZES, PICTURE_CHANNELS, ANNOTATIONS, WORDS, LISTS, SOUND_LENGTHS, SOUND_CHANNELS, COLUMNS, SIZES)
+VARIED = (*_DATA, OLDER_STFT, NUMBERS)
 """What may be supposed to be otherwise than it is made up; of what is in pairs the shape is known."""
 
 _COMPUTED = 7  # sizes are divided by such numbers, and parts are as long
+_LEFT_OUT = 3
+_STEP = 8  # what divides a size divides another one as well
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,13 @@ def invented(reason: str) -> None:
         listener(reason)
 
 
+def graver(before: str, reason: str) -> str:
+    """Of two reasons to doubt the one to keep: the first, unless that speaks of data that can be supposed otherwise."""
+    if not before or not reason:
+        return before or reason
+    return reason if before.startswith(VARIED) and not reason.startswith(VARIED) else before
+
+
 def whole_number(made_up: Callable[[str], None]) -> int:
     """What stands for a whole number that a model computes; unless it is supposed, `made_up(reason)` is told so."""
     if _supposed:
@@ -60,6 +73,20 @@ def whole_number(made_up: Callable[[str], None]) -> int:
         return 1 + _COMPUTED * _supposed[-1].more
     made_up(f"{NUMBERS} are made up")
     return 1
+
+
+def left_out(made_up: Callable[[str], None]) -> int:
+    """How many items a mask leaves out that a model computes; unless it is supposed, `made_up(reason)` is told so."""
+    if _supposed:
+        _supposed[-1].asked.add(NUMBERS)
+        return _LEFT_OUT * _supposed[-1].more
+    made_up(f"{NUMBERS} are made up")
+    return 0
+
+
+def size_of_data(usual: int) -> int:
+    """A size that data decides: the usual one, unless another one is supposed."""
+    return usual + _STEP * more()
 
 
 def picture_extent(width: int, height: int) -> tuple[int, int]:

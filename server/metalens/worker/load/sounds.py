@@ -100,6 +100,11 @@ def _mfcc(y: Any = None, sr: Any = _RATE, n_mfcc: int = 20, **kw: Any) -> Any:
     return _melspectrogram(y, sr, kw.get("n_fft", 2048), kw.get("hop_length", 512), n_mels=n_mfcc)
 
 
+def _window(window: Any, size: Any, *args: Any, **kwargs: Any) -> Any:
+    """A window of so many samples: as wide as it is, and as high everywhere."""
+    return arrays.numpy().ones(size)
+
+
 def _fix_length(data: Any, size: int, axis: int = -1, **kwargs: Any) -> Any:
     shape = list(data.shape)
     shape[axis] = size
@@ -235,6 +240,8 @@ _MODULES: dict[str, dict[str, Any]] = {
     "librosa.filters": {"mel": _mel},
     "librosa.feature": _FEATURES,
     "librosa.effects": {"trim": _trim},
+    "scipy.signal": {"get_window": _window},
+    "scipy.signal.windows": {"get_window": _window},
     "torchaudio.transforms": _TRANSFORMS,
     "torchaudio.functional": {"resample": _resampled},
     "torchaudio.datasets": {

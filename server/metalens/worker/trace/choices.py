@@ -158,9 +158,9 @@ def _mapped(outcome: Outcome) -> Iterator[Point]:
     for name, value in (point.inputs or {}).items():
         if isinstance(value, dict) and keys:
             for part in (like, 8):
-                yield Point(point.arguments, {**(point.inputs or {}), name: {**value, **dict.fromkeys(keys, part)}})
+                yield replace(point, inputs={**(point.inputs or {}), name: {**value, **dict.fromkeys(keys, part)}})
         elif isinstance(value, Spec) and (_MAPPING.search(text) or "indices" in text):
-            yield Point(point.arguments, {**(point.inputs or {}), name: {}})
+            yield replace(point, inputs={**(point.inputs or {}), name: {}})
 
 
 def _recorded(outcome: Outcome) -> Iterator[Point]:
@@ -175,7 +175,7 @@ def _recorded(outcome: Outcome) -> Iterator[Point]:
         known = inputs[name].values if isinstance(inputs[name], Fields) else {}
         for part in (like, replace(like, integer=not like.integer, shape=like.shape[:2]), 8):
             if asked.group(1) not in known and not callable(getattr(torch.Tensor, asked.group(1), None)):
-                yield Point(point.arguments, {**inputs, name: Fields({**known, asked.group(1): part})})
+                yield replace(point, inputs={**inputs, name: Fields({**known, asked.group(1): part})})
 
 
 def _is_batch(path: Path, point: Point) -> bool:

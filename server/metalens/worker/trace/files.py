@@ -11,7 +11,7 @@ import re
 import sys
 from typing import Any
 
-from metalens.worker.load.inventions import WORDS, invented, more
+from metalens.worker.load.inventions import LISTS, WORDS, invented, more
 from metalens.worker.trace import listed
 from metalens.worker.trace.listed import made
 
@@ -49,8 +49,11 @@ def _open(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
             raise
         like = _like(beside or str(file))
         if like:
-            invented("a list that is not here is taken to be like the one beside it")
-            return _REAL_OPEN(like, mode, *args, **kwargs)
+            invented(LISTS)
+            opened = _REAL_OPEN(like, mode, *args, **kwargs)
+            for _ in range(more()):
+                opened.readline()
+            return opened
         invented(WORDS)
         return io.BytesIO(_text(more()).encode()) if "b" in mode else io.StringIO(_text(more()))
 

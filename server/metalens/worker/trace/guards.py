@@ -34,6 +34,14 @@ def held(value: Any, guessed: bool) -> bool:
     return guessed and not isinstance(value, torch.Tensor) and not value
 
 
+def length(value: Any) -> Any:
+    """`len(value)` in a caller: Unknown where nobody can count."""
+    try:
+        return len(value)
+    except UnknownError:
+        return Unknown("a length")
+
+
 def unknowns(structure: Any) -> Any:
     """Unknown values, nested as a loop's target wants them."""
     if isinstance(structure, tuple):

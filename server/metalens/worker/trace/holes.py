@@ -9,13 +9,23 @@ import inspect
 import types
 from typing import Any, Optional
 
+from metalens.worker.load.inventions import size_of_data
 from metalens.worker.load.unknown import Unknown, contains_unknown
 from metalens.worker.trace.invent import value_of
 
 Arguments = tuple["tuple[Any, ...]", "dict[str, Any]"]
 
 
-def filled(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Arguments]:
+@dataclasses.dataclass(frozen=True)
+class Filled:
+    """Arguments, those of which in `holes` were made up; `sizes` tells that these are whole numbers."""
+
+    arguments: Arguments
+    holes: frozenset[str]
+    sizes: bool
+
+
+def filled(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Filled]:
     """The arguments with something likely for each that is not known; None where none of them is known as it stands."""
     try:
         signature = inspect.signature(cls)
@@ -28,8 +38,12 @@ def filled(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional
     for name in holes:
         parameter = signature.parameters[name]
         default = parameter.default
-        bound.arguments[name] = value_of(parameter, 0) if default in (parameter.empty, None) else default
-    return None if contains_unknown((bound.args, bound.kwargs)) else (bound.args, bound.kwargs)
+        value = value_of(parameter, 0) if default in (parameter.empty, None) else default
+        bound.arguments[name] = size_of_data(value) if type(value) is int else value
+    if contains_unknown((bound.args, bound.kwargs)):
+        return None
+    sizes = all(type(bound.arguments[name]) is int for name in holes)
+    return Filled((bound.args, bound.kwargs), frozenset(holes), sizes)
 
 
 def completed(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Arguments]:

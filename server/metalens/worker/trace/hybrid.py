@@ -13,7 +13,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from metalens.worker.load import inventions
-from metalens.worker.load.unknown import UnknownError
+from metalens.worker.load.unknown import Unknown, UnknownError
 from metalens.worker.trace import casting, recurrent, shortcuts
 from metalens.worker.trace.operands import (
     Function,
@@ -292,23 +292,45 @@ def _text(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str,
 
 
 def _index(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """`x[mask]`: a real mask is turned into indices, which is exact; a computed mask is taken to be all true."""
+    """`x[mask]`: a real mask is turned into indices, which is exact; a computed one is taken to leave nothing out.
+
+    Of one computed place it does not matter which it is: any item has the same shape.
+    """
     keys = args[1] if isinstance(args[1], tuple) else (args[1],)
+    owner = args[0]
+    if len(args) > 2 and isinstance(args[2], Unknown) and forget(owner):
+        args = (*args[:2], 0)  # whatever is written there
     if not any(isinstance(key, torch.Tensor) for key in keys):
         return func(*args, **kwargs)
     new: list[Any] = []
     for key in keys:
         if isinstance(key, torch.Tensor) and key.dtype in (torch.bool, torch.uint8) and key.dim() > 0:
-            if key.is_meta:
-                mode.invented("a mask that is computed")
+            if key.is_meta and func is torch.Tensor.__setitem__ and _fits_any(args[2]):
                 key = torch.ones(key.shape, dtype=torch.bool)
+            elif key.is_meta:
+                left = min(inventions.left_out(mode.invented), key.numel() - 1)
+                key = torch.arange(key.numel()).view(key.shape) >= left
             new.extend(key.nonzero(as_tuple=True))
+        elif _is_place(key) and func is torch.Tensor.__getitem__:
+            owner = to_meta(owner)
+            new.append(0)
         else:
             new.append(key)
-    if func is torch.Tensor.__setitem__ and not args[0].is_meta and any(key.is_meta for key in tensors_in(new)):
+    if func is torch.Tensor.__setitem__ and any(key.is_meta for key in tensors_in(keys)) and not forget(owner):
         mode.invented("a constant is written to at computed places")
     key_index = tuple(new) if isinstance(args[1], tuple) or len(new) != 1 else new[0]
-    return mode.checked(func, (args[0], key_index, *args[2:]), kwargs)
+    return mode.checked(func, (owner, key_index, *args[2:]), kwargs)
+
+
+def _fits_any(value: Any) -> bool:
+    """Whether a value can be written to any number of places."""
+    return not isinstance(value, torch.Tensor) or not value.dim()
+
+
+def _is_place(key: Any) -> bool:
+    """Whether a key is one whole number that was computed."""
+    whole = isinstance(key, torch.Tensor) and key.is_meta and not key.dim()
+    return whole and not (key.is_floating_point() or key.is_complex() or key.dtype == torch.bool)
 
 
 def _nothing(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

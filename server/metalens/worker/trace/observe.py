@@ -13,6 +13,7 @@ import torch
 from torch.nn import Module
 
 from metalens.protocol.values import Location
+from metalens.worker.load.inventions import SIZES, invented
 from metalens.worker.load.unknown import UnknownBase, UnknownError, contains_unknown
 from metalens.worker.trace.facts import Built, ModuleCall, Origin
 from metalens.worker.trace.holes import Arguments, completed, filled
@@ -28,9 +29,9 @@ class Seen:
     """One instance of a workspace class: how it was built, in which run, and how its first complete call went.
 
     `source` is `call site`, `parent`, `default` or `invented`; `assumed` tells that the arguments, or those of a
-    parent, were made up or wait for real ones. `mended` are the tracer's reasons at the time of building and of the
-    call. `root` is the outermost model under construction then. `ended` is the error that ended its constructor or its
-    first call.
+    parent, were made up or wait for real ones; `holes` are those that were, where they are sizes that data decides and
+    all others are the caller's. `mended` are the tracer's reasons at the time of building and of the call. `root` is
+    the outermost model under construction then. `ended` is the error that ended its constructor or its first call.
     """
 
     built: Built
@@ -46,6 +47,12 @@ class Seen:
     call_mended: str = ""
     output: Any = None
     returned: bool = False
+    holes: frozenset[str] = frozenset()
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it was built with what its caller says alone, though other models may rest on sizes of data."""
+        return not self.assumed and (not self.mended or self.mended.startswith(SIZES))
 
 
 @dataclass
@@ -114,8 +121,11 @@ class Observer:
             holes = None if tracer.strict else filled(cls, args, kwargs)
             if holes is None or self.building:
                 raise UnknownError(f"an argument of {cls.__name__} is not known")
-            args, kwargs = self.holes[id(module)] = holes
-            tracer.doubt(f"an argument of {cls.__name__} is not known")
+            args, kwargs = self.holes[id(module)] = holes.arguments
+            if holes.sizes:
+                invented(SIZES)
+            else:
+                tracer.doubt(f"an argument of {cls.__name__} is not known")
         if issubclass(cls, UnknownBase):
             tracer.doubt(f"a base class of {cls.__name__} is not installed")
         built = Built(module, cls, args, kwargs, tracer.location() or self.place)
@@ -127,7 +137,8 @@ class Observer:
             source = "parent" if parent else "invented" if holes else self.build_source
             root = self.building[0] if self.building else None
             assumed = self.assumed or holes is not None or (root is not None and root.assumed)
-            seen = Seen(built, file, source, tracer.mended, assumed, root)
+            made_up = holes.holes if holes is not None and holes.sizes else frozenset()
+            seen = Seen(built, file, source, tracer.mended, assumed, root, holes=made_up)
             # A class without a constructor of its own is built as soon as it exists.
             seen.done = _constructor_owner(cls) is None
             self.seen.append(seen)

@@ -49,6 +49,13 @@ def tensor_of(function: Callable[..., torch.Tensor], *args: Any, **kwargs: Any) 
     return to_meta(made) if made.numel() > _MANY else made
 
 
+def inputs_of(function: Any, args: tuple[Any, ...]) -> tuple[torch.Tensor, ...]:
+    """The tensors that a call takes: that whose method it is, those among its arguments, and those in the first one."""
+    owner = getattr(function, "__self__", None)
+    first = args[0] if args and isinstance(args[0], (list, tuple)) else ()
+    return tuple(part for part in (owner, *args, *first) if isinstance(part, torch.Tensor))
+
+
 def is_lazy(tensor: Any) -> bool:
     """Whether a parameter or buffer waits for its first input to get a shape."""
     return isinstance(tensor, torch.nn.parameter.UninitializedTensorMixin)

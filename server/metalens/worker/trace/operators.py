@@ -10,6 +10,9 @@ from typing import Any
 SURPLUS = "__metalens_surplus__"
 """The attribute of an unpacking's error that tells how many values there are too many (fewer than none: missing)."""
 
+FIRST = "__metalens_first__"
+"""The attribute of an error that tells the innermost expression it passed: its file, and its number there."""
+
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "Add": operator.add,
     "Sub": operator.sub,

@@ -88,15 +88,16 @@ def written_specs(module: torch.nn.Module, specs: dict[str, Optional[Spec]]) -> 
 
 def compared(specs: dict[str, Optional[Spec]]) -> Iterator[dict[str, Optional[Spec]]]:
     """A prediction and its target, if the names say so: classes, numbers, classes of pixels."""
-    names = list(specs)
-    if len(names) == 2 and _TARGET.search(names[1]):
-        for given, target in (
+    given = next(iter(specs), "")
+    targets = [name for name in specs if name != given and _TARGET.search(name)]
+    if len(targets) == 1:
+        for sizes, target in (
             (Spec((2, 10)), Spec((2,), True)),
             (Spec((2, 10)), Spec((2, 10))),
             (Spec((2, 3, 64, 64)), Spec((2, 64, 64), True)),
             (Spec((2, 3, 64, 64)), Spec((2, 3, 64, 64))),
         ):
-            yield dict(zip(names, (given, target)))
+            yield {**specs, given: sizes, targets[0]: target}
 
 
 def _guess(module: torch.nn.Module, name: str, annotation: str) -> Spec:

@@ -24,7 +24,7 @@ from metalens.worker.trace.choices import alternatives, other_kinds, other_ranks
 from metalens.worker.trace.hints import hints_of
 from metalens.worker.trace.trial import Lab, Outcome, Place
 
-_CLIMBING, _HELPING, _REPAIRS, _ALIKE = 240, 10, 60, 2
+_CLIMBING, _PATIENCE, _HELPING, _REPAIRS, _ALIKE = 240, 80, 10, 60, 2
 _FACTORS = 4  # numbers up to here stand in programs for more than sizes
 _KINDS = (RuntimeError, ValueError, IndexError)
 # Where no two numbers disagree: what is said of ranks. Types are no matter of a class alone (`model.double()`).
@@ -89,8 +89,8 @@ class Search:
         best: Optional[Outcome] = None
         asked: set[str] = set()
         seen: Counter[object] = Counter()
-        tries = 0
-        while heap and tries < _CLIMBING:
+        tries = since = 0
+        while heap and tries < _CLIMBING and since < _PATIENCE:
             before, cost, _, point = heapq.heappop(heap)
             if point.key in asked:
                 continue
@@ -98,11 +98,11 @@ class Search:
             outcome = self._attempt(point)
             if outcome is None:
                 return best
-            tries += 1
+            tries, since = tries + 1, since + 1
             if outcome.ok or isinstance(outcome.error, NameError):
                 return outcome
             if best is None or outcome.reach > best.reach:
-                best = outcome
+                best, since = outcome, 0
             seen[outcome.signature] += 1
             if seen[outcome.signature] > _ALIKE:
                 continue  # what ends in the same way again is no step ahead

@@ -6,24 +6,27 @@ import time
 from collections.abc import Iterator
 from typing import Optional
 
+from metalens.worker.load.inventions import SIZES
 from metalens.worker.trace.assume import Point, first_arguments, given_arguments
 from metalens.worker.trace.observe import Observer, Seen
-from metalens.worker.trace.search import Search
+from metalens.worker.trace.search import Answer, Search
 from metalens.worker.trace.stateful import waits_for_state
 from metalens.worker.trace.trial import Lab
 
 _VARIANTS = 3
+_SHARE = 0.5
 
 
 def seek(cls: type, seen: Optional[Seen], observer: Observer, seconds: float) -> None:
     """Run a class with what suits it, or report what makes that impossible. `seen` is an instance that was built."""
-    given = seen.built.module if seen is not None and seen.done and not (seen.assumed or seen.mended) else None
+    given = seen.built.module if seen is not None and seen.done and seen.is_own else None
     lab = Lab(observer, cls, given)
-    if given is not None:
-        starts: list[Point] = [Point(None)]
-    else:
-        starts = list(_starts(cls, seen))
-    answer = Search(lab, time.process_time() + seconds).run(starts)
+    answer = Answer()
+    began = time.process_time()
+    for share, starts in _begins(cls, seen, given is not None):
+        answer = Search(lab, began + seconds * share).run(starts)
+        if answer.runs is not None or answer.contradiction is not None:
+            break
     if answer.runs is not None:
         lab.perform(answer.runs)
     elif answer.contradiction is not None and not cls.__subclasses__():
@@ -36,6 +39,18 @@ def seek(cls: type, seen: Optional[Seen], observer: Observer, seconds: float) ->
                 tracer.on_failure(outcome.error)
             finally:
                 tracer.fixed = False
+
+
+def _begins(cls: type, seen: Optional[Seen], is_given: bool) -> Iterator[tuple[float, list[Point]]]:
+    """What to begin with, and up to which share of the time: first with what a caller says, then with anything."""
+    if is_given:
+        yield 1.0, [Point(None)]
+        return
+    if seen is not None and seen.holes and seen.mended.startswith(SIZES):
+        arguments = given_arguments(cls, seen.built.args, seen.built.kwargs)
+        if arguments is not None:
+            yield _SHARE, [Point(arguments, known=frozenset(arguments) - seen.holes)]
+    yield 1.0, list(_starts(cls, seen))
 
 
 def _starts(cls: type, seen: Optional[Seen]) -> Iterator[Point]:

@@ -1,4 +1,4 @@
-"""Arrays of many gigabytes (replay buffers), which scripts make and rehearsals only look at."""
+"""Arrays of many gigabytes (replay buffers) and costly ones, which scripts make and rehearsals only look at."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 STAND_IN = True
 _LARGE = 1 << 28  # bytes of an array that is really made
+_COSTLY = 1 << 16  # items of a matrix that is really inverted
 
 
 def patches() -> list[tuple[Any, str, Any]]:
@@ -15,7 +16,8 @@ def patches() -> list[tuple[Any, str, Any]]:
     numpy = sys.modules.get("numpy")
     if numpy is None:
         return []
-    return [(numpy, name, _filler(numpy, name)) for name in ("zeros", "ones", "empty")]
+    fillers = [(numpy, name, _filler(numpy, name)) for name in ("zeros", "ones", "empty")]
+    return [*fillers, *((numpy.linalg, name, _inverse(numpy, name)) for name in ("inv", "pinv"))]
 
 
 def _filler(numpy: Any, name: str) -> Callable[..., Any]:
@@ -35,3 +37,16 @@ def _filler(numpy: Any, name: str) -> Callable[..., Any]:
         return numpy.lib.stride_tricks.as_strided(real(1, kind), tuple(sizes), (0,) * len(sizes))
 
     return fill
+
+
+def _inverse(numpy: Any, name: str) -> Callable[..., Any]:
+    real = getattr(numpy.linalg, name)
+
+    def inverse(matrix: Any, *args: Any, **kwargs: Any) -> Any:
+        if not isinstance(matrix, numpy.ndarray) or matrix.ndim < 2 or matrix.size <= _COSTLY:
+            return real(matrix, *args, **kwargs)
+        if name == "inv" and matrix.shape[-1] != matrix.shape[-2]:
+            return real(matrix, *args, **kwargs)
+        return numpy.zeros((*matrix.shape[:-2], *matrix.shape[:-3:-1]), matrix.dtype)
+
+    return inverse

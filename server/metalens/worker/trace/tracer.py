@@ -14,22 +14,21 @@ from typing import Any, Optional
 import torch
 
 from metalens.protocol.values import Location
-from metalens.worker.load import instrument, typed
+from metalens.worker.load import instrument, inventions, typed
 from metalens.worker.load.grids import GRID, grid
 from metalens.worker.load.unknown import Unknown, UnknownError, lists_weights
 from metalens.worker.trace.devices import WantsDevices, devices
 from metalens.worker.trace.facts import Facts, ModuleCall, Origin, Raised
-from metalens.worker.trace.guards import branch, held, marked, unknowns, why
+from metalens.worker.trace.guards import branch, held, length, marked, unknowns, why
 from metalens.worker.trace.hybrid import Limit
-from metalens.worker.trace.operands import INDEX_IS_UNSEEN, is_unwritten, mapped, tensor_of, to_meta
-from metalens.worker.trace.operators import IN_PLACE, OPERATORS, SURPLUS, unpacker
+from metalens.worker.trace.operands import INDEX_IS_UNSEEN, inputs_of, is_unwritten, mapped, tensor_of, to_meta
+from metalens.worker.trace.operators import FIRST, IN_PLACE, OPERATORS, SURPLUS, unpacker
 from metalens.worker.trace.recover import NOTHING, Recovery
 from metalens.worker.trace.rounds import rounds
 
-_SEEN_PER_EXPRESSION, _PARTS, _READ = 6, 16, 8
+_SEEN_PER_EXPRESSION, _PARTS, _READ, _WALKED, _NUMBERS = 6, 16, 8, 6, (int, float)
 _KEEPING = frozenset(("append", "appendleft", "insert", "add"))  # a container that lacks an item has a wrong length
 _FACTORY_ROUNDS, _WHILE_ROUNDS, _ENDLESS_ROUNDS = 100, 1000, 2
-_WALKED, _NUMBERS = 6, (int, float)
 _LEGACY = (type(torch.FloatTensor), type(torch.Tensor))  # constructors that torch's modes do not see
 
 
@@ -80,9 +79,9 @@ class Tracer:
     # ------------------------------------------------------------ what the other rooms report
 
     def doubt(self, reason: str) -> None:
-        """From here on shapes are no proof, unless there is no reason; the first one is kept."""
+        """From here on shapes are no proof, unless there is no reason; the first is kept, but of data gives way."""
         self.doubted = self.doubted or bool(reason)
-        self.mended = self.mended or reason
+        self.mended = inventions.graver(self.mended, reason)
 
     def taint(self, reason: str) -> None:
         """A value was invented: from here on this run proves nothing."""
@@ -220,7 +219,7 @@ class Tracer:
                     part = to_meta(value)[mapped(to_meta, key)]
             except Exception as error:
                 self._note(error, trace, number)
-                if isinstance(value, tuple):
+                if isinstance(value, tuple) and value:  # of `*args` that nobody gave nothing is known
                     self.torch_error(operator.getitem, (value, key), {}, error)
                 part = self.recover(error, sys._getframe(), operator.getitem, (value, key), {})
                 if part is NOTHING:
@@ -301,6 +300,7 @@ class Tracer:
             instrument.SLICE: slice,
             instrument.UNPACK: unpack,
             instrument.SHAPE: shape,
+            instrument.LENGTH: length,
             instrument.SKIP: skip,
             instrument.LOOP: loop,
             instrument.ROUND: again,
@@ -346,6 +346,8 @@ class Tracer:
 
     def _note(self, error: BaseException, trace: FileTrace, number: int) -> None:
         self.notes.setdefault(id(error), []).append(Location(trace.file, trace.table.ranges[number]))
+        if not hasattr(error, FIRST):
+            setattr(error, FIRST, (trace.file, number))
         if id(error) not in self.under_way:
             self.under_way[id(error)] = tuple(self.modules)
             self.facts.alive.append(error)
@@ -365,16 +367,9 @@ class Tracer:
     def _made(self, value: Any, trace: FileTrace, number: int, function: Any, args: tuple[Any, ...]) -> None:
         if id(value) in self.facts.origins or any(value is part for part in args):
             return
-        inputs = tuple(part for part in args if isinstance(part, torch.Tensor))
-        owner = getattr(function, "__self__", None)
-        if isinstance(owner, torch.Tensor):
-            inputs = (owner, *inputs)
-        for part in args[:1]:
-            if isinstance(part, (list, tuple)):
-                inputs += tuple(item for item in part if isinstance(item, torch.Tensor))
         module = function if isinstance(function, torch.nn.Module) else None
         location = Location(trace.file, trace.table.ranges[number])
-        self.facts.origins[id(value)] = Origin(location, function, module, inputs)
+        self.facts.origins[id(value)] = Origin(location, function, module, inputs_of(function, args))
         self.facts.alive.append(value)
 
     def _skip(self, loss: int) -> bool:

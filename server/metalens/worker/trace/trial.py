@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
 import torch
 
-from metalens.protocol.values import Location
 from metalens.worker.trace.assume import Config, Point, first_inputs, made, told
 from metalens.worker.trace.clash import Sides, masked, sides_of
 from metalens.worker.trace.deadline import TOO_LONG, OutOfTime
@@ -18,6 +17,7 @@ from metalens.worker.trace.facts import ModuleCall, Raised
 from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.invent import MadeUp
 from metalens.worker.trace.observe import Observer
+from metalens.worker.trace.operators import FIRST
 from metalens.worker.trace.provenance import from_layers
 
 
@@ -117,7 +117,7 @@ class Lab:
                 _restore(self._state)
             outcome.built = True
             inputs = first_inputs(module) if point.inputs is None else point.inputs
-            point = Point(point.arguments, inputs)
+            point = replace(point, inputs=inputs)
             tracer.done = outcome.done
             module(**{name: made(value, lambda told, config: None) for name, value in inputs.items()})
         except (OutOfTime, Limit) as error:
@@ -149,17 +149,10 @@ class Lab:
         outcome.sides = sides_of(error, outcome.raised, outcome.call)
         names = {id(part): name for name, part in modules[0].module.named_modules()} if modules else {}
         outcome.ended = frozenset(names[number] for number in self.observer.calls if number in names)
-        notes = tracer.notes.get(id(error), ())
-        key = _key(notes[0], tracer.files) if notes else None
+        key = getattr(error, FIRST, None)
         if key is not None and modules:
             module = names.get(id(modules[-1].module), "")
             outcome.place = Place(key, outcome.done[key], module)
-
-
-def _key(place: Location, files: Any) -> Optional[tuple[str, int]]:
-    trace = files.get(place.file)
-    ranges = trace.table.ranges if trace is not None else ()
-    return next(((place.file, number) for number, known in enumerate(ranges) if known == place.range), None)
 
 
 def _line(error: BaseException, files: Any, source_of: Callable[[str], str]) -> str:
@@ -179,7 +172,7 @@ def _grown(point: Point, configs: list[tuple[Config, MadeUp]]) -> Point:
         return point
     asked = {id(config): told(made_up) for config, made_up in configs}
     arguments = {name: asked.get(id(value), value) for name, value in point.arguments.items()}
-    return Point(arguments, point.inputs)
+    return replace(point, arguments=arguments)
 
 
 def _state_of(module: torch.nn.Module) -> list[tuple[Any, dict[str, Any], dict[str, dict[str, Any]]]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Optional
@@ -25,6 +24,7 @@ from metalens.worker.trace import (
     older,
     optimizers,
     processes,
+    raw_data,
 )
 from metalens.worker.trace.folders import patches as folder_patches
 from metalens.worker.trace.operands import to_meta
@@ -36,7 +36,6 @@ _Patch = tuple[Any, str, Any]
 _DIFFERENT = 4  # items of a batch that are really made
 _DEEP = 4  # containers within containers of an item
 _SMALL = 4096  # elements of a batch that stays as it is
-_RAW = 1 << 20  # elements of a data file that is not here
 
 
 @contextlib.contextmanager
@@ -47,7 +46,7 @@ def world() -> Iterator[None]:
         *_torch_patches(),
         (time, "sleep", lambda *args: None),
         *command_line.patches(),
-        *_array_patches(),
+        *raw_data.patches(),
         *older.patches(),
         *casting.patches(),
         *files.patches(),
@@ -233,23 +232,3 @@ def _light(batch: Any) -> Any:
     if type(batch) is dict:
         return {key: _light(part) for key, part in batch.items()}
     return batch
-
-
-def _array_patches() -> list[_Patch]:
-    """numpy's readers of raw data: where the file is not on this machine there are zeros instead."""
-    numpy = sys.modules.get("numpy")
-    if numpy is None:
-        return []
-
-    def reader(name: str) -> Callable[..., Any]:
-        real = getattr(numpy, name)
-
-        def read(file: Any, dtype: Any = float, *args: Any, **kwargs: Any) -> Any:
-            try:
-                return real(file, dtype, *args, **kwargs)
-            except (FileNotFoundError, PermissionError):
-                return numpy.zeros(kwargs.get("shape") or _RAW, dtype)
-
-        return read
-
-    return [(numpy, name, reader(name)) for name in ("memmap", "fromfile")]
