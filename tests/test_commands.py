@@ -170,7 +170,7 @@ class TestLeftOpen:
             tmp_path, {"train.py": text, **{name.replace("__", "."): item for name, item in files.items()}}
         )
         result = found(workspace, wanted=wanted).lines
-        assert all(line.assumed for line in result if line.arguments)
+        assert all(line.assumed or line.alike for line in result if line.arguments)
         return [shlex.join(line.arguments) for line in result]
 
     def test_choices(self, tmp_path):
@@ -229,6 +229,22 @@ class TestLeftOpen:
             "fit",
             "eval",
         ]
+
+    @pytest.mark.parametrize(
+        ("options", "alike"),
+        [
+            (["'-net', required=True"], True),
+            (["'-net', choices=['small', 'large'], required=True"], True),
+            (["'-net', default='small'"], False),
+            (["'-net', required=True, default='small'"], False),
+            (["'-net', required=True", "'--size', type=int, required=True"], False),
+        ],
+    )
+    def test_what_everybody_has_to_choose(self, tmp_path, options, alike):
+        code = "if args.net == 'small':\n    m = Small()\nelif args.net == 'large':\n    m = Large()\n"
+        result = found(tree(tmp_path, {"train.py": parser(*options, after=code)}), wanted=Wanted(("Large",)))
+        line = next(line for line in result.lines if "large" in line.arguments)
+        assert (line.assumed, line.alike) == (not alike, alike)
 
     def test_the_branch_that_speaks_of_the_wanted_class_comes_first(self, tmp_path):
         code = "if args.kind == 'x':\n    m = NetX()\nelif args.kind == 'y':\n    m = NetY()\n"

@@ -14,6 +14,7 @@ from metalens.worker.load.instrument import CALL, OPERATE, instrument
     ("cell", "computed"),
     [
         ("row / (10000 ** (2 * (column // 2) / dim))", 0),
+        ("row / np.power(10000, 2 * (column // 2) / dim)", 0),
         ("rows[row] * column", 1),
         ("layer(row + column)", 1),
     ],
@@ -39,6 +40,16 @@ def test_a_table_has_the_numbers_that_were_written(rows, columns, computed):
     table = eval(compile(tree, "table", "eval"), {GRID: grid})
     assert table == eval(numbers)
     assert sum(map(len, table)) == computed
+
+
+@pytest.mark.parametrize(
+    ("number", "computed"),
+    [("place / np.power(10000, column / dim)", 0), ("math.sin(column) * x", 0), ("x * column", 1)],
+)
+def test_a_row_runs_at_full_speed_where_it_calls_functions_of_numbers(number, computed):
+    tree = ast.parse(f"y = [{number} for column in range(dim)]")
+    instrument(tree, "")
+    assert ast.unparse(tree).count(OPERATE) == computed
 
 
 def test_of_a_huge_table_one_row_is_computed():

@@ -166,6 +166,15 @@ def test_the_names_of_a_whole_file(tmp_path):
     assert callers(tree(tmp_path, files), "models/net.py") == ["train.py", "models/__init__.py"]
 
 
+def test_a_module_that_is_meant_by_a_text(tmp_path):
+    files = {
+        "models/net.py": NET,
+        "train.py": "from models import net\nmodel = eval(args.model).Net()\n",
+        "other.py": "from models import net\nmodel.eval()\n",
+    }
+    assert callers(tree(tmp_path, files), "models/net.py") == ["train.py"]
+
+
 def test_a_module_that_is_imported_and_never_spoken_of(tmp_path):
     files = {
         "registered/net.py": NET,

@@ -26,6 +26,8 @@ pytestmark = pytest.mark.torch
 
 # Their data is not on this machine, which is what they are about.
 WITHOUT_DATA = {"correct/sizes_from_data.py", "correct/text_corpus.py", "mistakes/doubtful_inputs.py"}
+WITHOUT_DATA |= {f"{kind}/sizes_that_data_decides.py" for kind in ("correct", "mistakes")}
+WITHOUT_DATA |= {"mistakes/tables_of_any_width.py"}
 # They end here, for want of a package, of data, of accelerators, of arguments, of settings in a file, of a network, or
 # of an older Python.
 ENDING = {
@@ -44,6 +46,8 @@ ENDING = {
 }
 ENDING |= {f"mistakes/{name}.py" for name in ("built_but_never_called", "called_twice", "sharded")}
 ENDING |= {f"mistakes/chosen_by_name/models/{name}.py" for name in ("steady", "hasty", "picky", "narrow")}
+ENDING |= {"mistakes/has_to_be_chosen/nets.py", "mistakes/module_by_text/models/small.py"}
+ENDING |= {"correct/processes_that_share.py"}
 ENDING |= {"mistakes/chosen_alike/nets.py", "correct/configured_for_other_data/train.py"}
 # Nobody builds what they are about; tests/test_nobody_builds.py does.
 UNBUILT = {name for name in fixtures() if name.startswith("mistakes/nobody_builds")}

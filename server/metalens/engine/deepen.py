@@ -35,7 +35,9 @@ def _is_explained(contexts: Sequence[Context]) -> bool:
 
 
 def _is_own(context: Context) -> bool:
-    return context.grade != "borrowed"
+    """Whether code says how it is built, or all of that but sizes that data decides."""
+    told = context.arguments
+    return context.grade != "borrowed" or (told is not None and told.source == "invented" and told.location is not None)
 
 
 def _has_run(context: Context) -> bool:
@@ -46,8 +48,10 @@ def _has_run(context: Context) -> bool:
 def _rank(model: Model, report: Report) -> int:
     """The smaller, the more a report knows of how a class is built."""
     own = [c for c in report.contexts if (c.file, c.qualname) == (model.cls.file, model.cls.qualname)]
-    return min(map(_of_context, own), default=3)
+    return min(map(_of_context, own), default=4)
 
 
 def _of_context(context: Context) -> int:
-    return ("clean", "mended", "borrowed").index(context.grade) if context.status == "instantiated" else 3
+    if context.status != "instantiated":
+        return 4
+    return ("clean", "mended", "borrowed").index(context.grade) + (not _is_own(context))

@@ -134,7 +134,8 @@ def _source(evidence: Evidence | None) -> str:
 
 
 def _source_rank(evidence: Evidence | None) -> int:
-    return _SOURCES.get(evidence.source, len(_SOURCES)) if evidence else 0
+    """The smaller the better; what is made up in part has a place."""
+    return 2 * _SOURCES.get(evidence.source, len(_SOURCES)) + (evidence.location is None) if evidence else 0
 
 
 def _text(evidence: Evidence | None) -> str:

@@ -25,7 +25,7 @@ AT_ONCE = 2
 PATIENCE = 20.0
 LITTLE_PATIENCE = 6.0
 
-_NEITHER = 3
+_PROBED, _NEITHER = 1, 3
 # A trial may take this many times as long as the run that it repeats, and this long in any case.
 _SLOWER = 3.0
 _QUICKER = 2.0
@@ -122,6 +122,8 @@ def _gets_further(finding: Finding, fix: Fix, place: Location, before: Report, a
     edit only made the script end early. After a guess the line of the mistake itself must run.
     """
     reach, earlier = _reach(finding, after), _reach(finding, before)
+    if reach == _PROBED and _is_called(finding):
+        return False
     if reach != earlier:
         return reach < earlier
     # A line that was changed may give no value any more; not where that is only guessed.
@@ -131,6 +133,11 @@ def _gets_further(finding: Finding, fix: Fix, place: Location, before: Report, a
     if reach > 1 and (not reached or (fix.guess and place.range.start.line not in _lines(finding, after, ()))):
         return False
     return not left and after.problems.keys() <= before.problems.keys()
+
+
+def _is_called(finding: Finding) -> bool:
+    """Whether code calls the model; a fix after which it does so no more mends nothing."""
+    return any(note.startswith("Called with ") and not note.endswith("(probe).") for note in finding.notes)
 
 
 def _lines(finding: Finding, report: Report, edits: Sequence[Edit]) -> set[int]:
@@ -168,7 +175,7 @@ def _reach(finding: Finding, report: Report) -> int:
 
 def _rank(context: Context) -> int:
     if context.status == "traced":
-        return 1 if context.inputs is not None and context.inputs.source == "probe" else 0
+        return _PROBED if context.inputs is not None and context.inputs.source == "probe" else 0
     return 2 if context.status == "instantiated" else _NEITHER
 
 

@@ -127,7 +127,7 @@ def perform(run: Run) -> Report:
         for index, caller in enumerate(run.callers):
             share = _share(run, index, time.process_time() - began)
             explained = index and not caller.needed and _all_explained(run, observer, in_any_way=caller.assumed)
-            if share <= 0 or explained:
+            if share <= 0 or explained or (index and run.thorough and _all_given(run, observer)):
                 continue
             end = time.process_time() + share
             current[:] = [caller]
@@ -158,6 +158,8 @@ def perform(run: Run) -> Report:
         mode.settle()
         follow(pin for pin in run.pins if pin.arguments_at is None)
         for target in _left(run, observer):
+            if run.thorough and target in run.targets:
+                continue  # it was probed before, and is searched below
             left = run.timeout * 0.9 - (time.process_time() - began)
             if left <= 0:
                 break
@@ -173,6 +175,8 @@ def perform(run: Run) -> Report:
             mode.settle()
         mode.settle()
         if run.thorough:
+            if run.targets and not stage.rehearsed:
+                stage.define(run.targets[0].file)
             seek_all(run, stage, observer, mode, began)
     tracer.name_modules()
     wrong += chosen.findings(observer.seen, tracer.facts)
@@ -206,6 +210,16 @@ def _all_explained(run: Run, observer: Observer, in_any_way: bool = False) -> bo
         and ((in_any_way and seen.returned) or (not seen.mended and (not seen.returned or not seen.call_mended)))
     }
     return bool(run.wanted) and all((target.file, target.qualname) in called for target in run.wanted)
+
+
+def _all_given(run: Run, observer: Observer) -> bool:
+    """Whether code says of each target how it is built."""
+    given = {
+        (seen.file, type(seen.built.module).__qualname__)
+        for seen in observer.seen
+        if seen.done and (seen.is_own or seen.holes)
+    }
+    return all((target.file, target.qualname) in given for target in run.targets)
 
 
 def _left(run: Run, observer: Observer) -> list[Target]:

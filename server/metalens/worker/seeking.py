@@ -16,25 +16,33 @@ from metalens.worker.trace.observe import Observer
 from metalens.worker.trace.rehearse import Stage
 from metalens.worker.trace.seek import seek
 
-# Seconds of computing that the search for one class may take, and after which it is interrupted.
-_SECONDS, _HARD = 5.0, 9.0
+# Seconds of computing that the search for one class may take, after which it is interrupted, and that it gets at least.
+_SECONDS, _HARD, _LEAST = 5.0, 9.0, 2.0
 _SHARE = 0.9
 
 
 def seek_all(run: Run, stage: Stage, observer: Observer, mode: Hybrid, began: float) -> None:
     """Search for what the targets run with that still did not run. `began` is the process time of the run's begin."""
-    for target in run.targets:
+    # A model that fails shows what is wrong with its parts, each of which may well run by itself.
+    targets = sorted(run.targets, key=lambda target: _is_part(target, observer))
+    for at, target in enumerate(targets):
         left = run.timeout * _SHARE - (time.process_time() - began)
         if left <= 0:
             return
+        share = max(left / (len(targets) - at), min(left, _LEAST))
         with contextlib.suppress(OutOfTime, Limit), deadline(min(left, _HARD)):
             try:
-                _seek(target, stage, observer, min(left, _SECONDS))
+                _seek(target, stage, observer, min(share, _SECONDS))
             except (OutOfTime, Limit):
                 raise
             except BaseException as error:  # noqa: BLE001 - whatever ends this class leaves the others alone
                 stage.problems.setdefault(target.file, f"its code ended with {type(error).__name__}")
         mode.settle()
+
+
+def _is_part(target: Target, observer: Observer) -> bool:
+    instances = [seen for seen in observer.seen if collect.is_of(seen, target.file, target.qualname)]
+    return bool(instances) and all(seen.root is not None for seen in instances)
 
 
 def _seek(target: Target, stage: Stage, observer: Observer, seconds: float) -> None:

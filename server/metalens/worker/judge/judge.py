@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Optional
 
 import torch
 
-from metalens.protocol.messages import Finding
+from metalens.protocol.messages import Finding, Fix
 from metalens.worker.judge import words
 from metalens.worker.judge.assumed import in_own_words, is_assumed, without_our_numbers
 from metalens.worker.judge.blame import place_of, related_to
@@ -16,6 +16,13 @@ from metalens.worker.judge.repair import repairs_of
 from metalens.worker.judge.replay import replay
 from metalens.worker.judge.rules import mistake_of
 from metalens.worker.trace.facts import Facts, Failure, ModuleCall
+
+Repairs = Callable[[Case, Mistake], "tuple[Fix, ...]"]
+
+
+def no_repairs(case: Case, mistake: Mistake) -> tuple[Fix, ...]:
+    """For a finding of which only the words matter."""
+    return ()
 
 
 def judge(failure: Failure, facts: Facts) -> Optional[Finding]:
@@ -30,25 +37,25 @@ def case_of(failure: Failure, facts: Facts) -> Optional[Case]:
     return Case(failure, facts, torch) if torch is not None else None
 
 
-def tell(case: Case) -> Finding:
+def tell(case: Case, repairs: Repairs = repairs_of) -> Finding:
     """The finding of a case, in PyTorch's words where no better ones can be found."""
     failure = case.failure
     try:
-        return explain(case)
+        return explain(case, repairs)
     except Exception:  # noqa: BLE001 - the user's classes may answer our questions in any way; the mistake is real
         message = words.fit(f"forward fails here: {words.first_line(case.torch)}")
         return Finding("forward-error", "error", message, case.location, failure.model, torch=case.torch)
 
 
-def explain(case: Case) -> Finding:
+def explain(case: Case, repairs: Repairs = repairs_of) -> Finding:
     """The finding in the words of the rule that knows it, with its place, what explains it, and repairs."""
     failure, mistake = case.failure, mistake_of(case)
-    fixes = repairs_of(case, mistake)
+    fixes = repairs(case, mistake)
     if is_assumed(case):
         fixes, mistake = without_our_numbers(case, fixes, mistake), in_own_words(case, mistake)
     return Finding(
         code=mistake.code,
-        severity="error",
+        severity="warning" if failure.unless else "error",
         message=mistake.message,
         location=place_of(case, mistake),
         model=failure.model,
@@ -76,7 +83,9 @@ def _tensors(call: ModuleCall) -> Iterator[torch.Tensor]:
 def notes(case: Case, mistake: Mistake) -> tuple[str, ...]:
     """Further sentences of the explanation: the tensor as it arrived, and the evidence."""
     said = []
-    if is_assumed(case):
+    if case.failure.unless:
+        said.append(f"This fails unless {case.failure.unless}; the numbers here are one example.")
+    elif is_assumed(case):
         said.append("This fails whatever it is built and called with; the numbers here are one example.")
     if mistake.tensor is not None:
         said.append(f"The tensor here is {list(mistake.tensor.shape)}.")

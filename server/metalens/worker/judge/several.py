@@ -13,11 +13,12 @@ from typing import Any, Optional
 
 from metalens.protocol.messages import Finding
 from metalens.worker.judge.conflict import Conflict, Share, Side, conflict_of
-from metalens.worker.judge.judge import case_of, tell
+from metalens.worker.judge.judge import Repairs, case_of, tell
+from metalens.worker.judge.repair import repairs_of
 from metalens.worker.trace.facts import Facts, Failure
 
 
-def findings_of(failures: Iterable[Failure], facts: Facts) -> tuple[Finding, ...]:
+def findings_of(failures: Iterable[Failure], facts: Facts, repairs: Repairs = repairs_of) -> tuple[Finding, ...]:
     """The findings among the failures, in the order in which they were met, one for each mistake."""
     found: dict[tuple[Any, ...], Finding] = {}
     earlier: list[Conflict] = []
@@ -32,7 +33,7 @@ def findings_of(failures: Iterable[Failure], facts: Facts) -> tuple[Finding, ...
         except Exception as error:  # noqa: BLE001 - judging runs torch on what user code left behind
             sys.stderr.write(f"metalens could not judge a {type(failure.error).__name__}: {error!r}\n")
             continue
-        finding = tell(case)
+        finding = tell(case, repairs)
         found.setdefault((finding.location, finding.code, conflict.built), finding)
     return tuple(found.values())
 

@@ -8,23 +8,34 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Optional
 
 GRID = "__metalens_grid__"
 _HUGE = 1 << 20  # numbers
 _ARITHMETIC = (ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.expr_context)
+_LIBRARIES = ("np", "numpy", "math")
 
 
-def is_grid(node: ast.ListComp) -> bool:
+def without_hooks(node: ast.ListComp) -> Optional[ast.expr]:
+    """What stands in the place of a table or of a row of one; None for any other list."""
+    if _is_row(node):
+        return node
+    return hooked(node) if _is_grid(node) else None
+
+
+def _is_grid(node: ast.ListComp) -> bool:
     """`[[x * y for x in range(w)] for y in range(h)]`, with any arithmetic."""
     inner = node.elt
-    if not isinstance(inner, ast.ListComp) or not (_counts(node) and _counts(inner)):
-        return False
-    return all(isinstance(part, _ARITHMETIC) for part in ast.walk(inner.elt))
+    return isinstance(inner, ast.ListComp) and _counts(node) and _counts(inner) and _computes(inner.elt) is not None
+
+
+def _is_row(node: ast.ListComp) -> bool:
+    """`[y / np.power(10000, x) for x in range(w)]`, with any arithmetic and functions of numbers, at least one."""
+    return _counts(node) and bool(_computes(node.elt))
 
 
 def hooked(node: ast.ListComp) -> ast.expr:
-    """The grid as a call of `grid`."""
+    """A table as a call of `grid`."""
     (rows,) = node.generators
     assert isinstance(rows.target, ast.Name)
     parameters = ast.arguments(
@@ -46,6 +57,19 @@ def grid(rows: range, row: Callable[[int], list[Any]]) -> list[list[Any]]:
     if len(rows) * len(first) > _HUGE and len(row(rows[-1])) == len(first):
         return Repeated([first] * len(rows))
     return [row(index) for index in rows]
+
+
+def _computes(node: ast.expr) -> Optional[int]:
+    """How many functions of numbers it calls, if it is nothing but arithmetic otherwise."""
+    parts = list(ast.walk(node))
+    called = [part for part in parts if isinstance(part, ast.Call) and not part.keywords and _of_numbers(part.func)]
+    known = {id(part) for call in called for part in (call, call.func)}
+    plain = all(isinstance(part, _ARITHMETIC) or id(part) in known for part in parts)
+    return len(called) if plain else None
+
+
+def _of_numbers(function: ast.expr) -> bool:
+    return isinstance(function, ast.Attribute) and getattr(function.value, "id", "") in _LIBRARIES
 
 
 def _counts(node: ast.ListComp) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional, Union
 
 from metalens.worker.load.catching import caught_lines, expects_error
-from metalens.worker.load.grids import hooked, is_grid
+from metalens.worker.load.grids import without_hooks
 from metalens.worker.load.ranges import Lines, Ranges
 from metalens.worker.load.syntax import (
     asks_for_machine,
@@ -140,7 +140,7 @@ class _Rewriter:
         return self.hook(OPERATE, node, self.flag(type(node.op).__name__, node), left, right)
 
     def visit_ListComp(self, node: ast.ListComp) -> ast.expr:
-        return hooked(node) if is_grid(node) else self._visit_parts(node)  # type: ignore[no-any-return]
+        return without_hooks(node) or self._visit_parts(node)  # type: ignore[no-any-return]
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         if not isinstance(node.ctx, ast.Load) or node.id in self.constants:

@@ -46,13 +46,11 @@ class Fields:
 class Point:
     """`arguments` of the constructor by name, `inputs` of forward by name.
 
-    Without `arguments` the model is given; without `inputs` they are to be guessed once there is a model. `known` are
-    the arguments that a caller gives: they stay as they are.
+    Without `arguments` the model is given; without `inputs` they are to be guessed once there is a model.
     """
 
     arguments: Optional[Mapping[str, Any]]
     inputs: Optional[Mapping[str, Any]] = None
-    known: frozenset[str] = frozenset()
 
     @property
     def key(self) -> str:
@@ -193,9 +191,9 @@ def chosen(point: Point, choices: Mapping[Path, Any]) -> Point:
     inputs = dict(point.inputs) if point.inputs is not None else None
     for path, value in choices.items():
         table = inputs if path[0] == "input" else arguments
-        if table is not None and path[1] in table and (table is inputs or path[1] not in point.known):
+        if table is not None and path[1] in table:
             table[path[1]] = _put(table[path[1]], path[2:], value)
-    return replace(point, arguments=arguments, inputs=inputs)
+    return Point(arguments, inputs)
 
 
 def _put(owner: Any, path: Path, value: Any) -> Any:

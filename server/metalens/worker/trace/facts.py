@@ -73,9 +73,9 @@ class Failure:
     `function`, `args` and `kwargs` are the innermost torch function that raised (None for a Python-level error such as
     a failed unpacking or an assertion). `frames` are the user's frames, outermost first, never empty. `modules` are the
     module calls under way, outermost first. `grade` is the run's grade; `fixed` tells that the sizes in conflict were
-    shown not to depend on any input or assumed value (only then may a `borrowed` run say something). `leaked` is what
-    the facts said of it at the time, and `names` the variables of the innermost frame (forward may go on). `read` are
-    the tensors whose sizes that frame may have used as numbers.
+    shown not to depend on any input or assumed value (only then may a `borrowed` run say something), or on none but
+    what `unless` tells of. `leaked` is what the facts said of it at the time, and `names` the variables of the
+    innermost frame (forward may go on). `read` are the tensors whose sizes that frame may have used as numbers.
     """
 
     error: BaseException
@@ -90,6 +90,7 @@ class Failure:
     arguments: Optional[Evidence] = None
     inputs: Optional[Evidence] = None
     leaked: bool = False
+    unless: str = ""
     names: Mapping[str, Any] = field(default_factory=dict)
     read: tuple[Any, ...] = ()
 

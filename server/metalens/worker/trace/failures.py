@@ -46,6 +46,7 @@ def failure_of(error: BaseException, tracer: Tracer, observer: Observer) -> Opti
         grade=grade,
         model=type(root.module).__qualname__ if root else _class_in(frames),
         fixed=tracer.fixed,
+        unless=tracer.unless,
         arguments=arguments_evidence(seen) if seen else None,
         inputs=inputs_evidence(root, "probe" if tracer.fixed else _call_source(seen)) if root else None,
         leaked=tracer.recovery.leaked_before(error),
@@ -62,7 +63,8 @@ def arguments_evidence(seen: Any) -> Evidence:
     """What a module was built with, and where that stands."""
     built = seen.built
     text = describe.call_text(type(built.module).__name__, built.args, built.kwargs)
-    return Evidence(text, seen.source, built.location if seen.source in ("call site", "parent", "pin") else None)
+    given = bool(seen.holes) or seen.source in ("call site", "parent", "pin")
+    return Evidence(text, seen.source, built.location if given else None)
 
 
 def inputs_evidence(call: ModuleCall, source: str) -> Evidence:

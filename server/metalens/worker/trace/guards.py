@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import traceback
+from collections import deque
 from typing import Any
 
 import torch
 
 from metalens.worker.load.unknown import Unknown, UnknownError
 from metalens.worker.trace.hybrid import Limit
+
+_ADDING = frozenset(("append", "extend", "insert", "update", "setdefault", "add_module", "register_module"))
 
 
 def branch(value: Any, then: str, otherwise: str, machine: bool) -> tuple[Any, str]:
@@ -55,6 +58,12 @@ def why(error: BaseException) -> str:
         return str(error)[:100]
     text = traceback.format_exception_only(type(error), error)[-1].strip()
     return text[:100]
+
+
+def loses(function: Any) -> bool:
+    """Whether what a method belongs to lacks items where it is not called."""
+    kept = isinstance(getattr(function, "__self__", None), (list, set, deque, dict, torch.nn.Module))
+    return kept and getattr(function, "__name__", "") in _ADDING
 
 
 def marked(function: Any) -> bool:

@@ -18,7 +18,7 @@ Arguments = tuple["tuple[Any, ...]", "dict[str, Any]"]
 
 @dataclasses.dataclass(frozen=True)
 class Filled:
-    """Arguments, those of which in `holes` were made up; `sizes` tells that these are whole numbers."""
+    """Arguments, those of which in `holes` were made up; `sizes` tells that these are whole numbers, or norms."""
 
     arguments: Arguments
     holes: frozenset[str]
@@ -42,7 +42,7 @@ def filled(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional
         bound.arguments[name] = size_of_data(value) if type(value) is int else value
     if contains_unknown((bound.args, bound.kwargs)):
         return None
-    sizes = all(type(bound.arguments[name]) is int for name in holes)
+    sizes = all(type(bound.arguments[name]) is int or isinstance(bound.arguments[name], type) for name in holes)
     return Filled((bound.args, bound.kwargs), frozenset(holes), sizes)
 
 

@@ -44,7 +44,7 @@ _NAMED: tuple[tuple[str, Any], ...] = (
 _MODULES = re.compile(
     r"^(fn|func|function|net|module|block|layer|backbone|encoder|decoder|model|body|head|\w*_net|\w*_fn)$"
 )
-_NORMS = re.compile(r"norm(_layer|_type)?$")
+_NORMS = re.compile(r"norm(_layer|_type)?$", re.IGNORECASE)
 _ACTIVATIONS = re.compile(r"(^|_)act(_|$)|activation|nonlinearity")
 
 

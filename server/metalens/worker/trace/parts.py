@@ -29,7 +29,7 @@ def _parts_of_another(seen: Seen, observer: Observer) -> Optional[list[Seen]]:
     try:
         bound = inspect.signature(built.cls).bind(*built.args, **built.kwargs)
         for name in seen.holes:
-            bound.arguments[name] += _OTHER
+            bound.arguments[name] = _another(bound.arguments[name])
         with apart(observer):
             known = len(observer.seen)
             built.cls(*bound.args, **bound.kwargs)
@@ -38,6 +38,10 @@ def _parts_of_another(seen: Seen, observer: Observer) -> Optional[list[Seen]]:
         return None
     finally:
         tracer.mended, tracer.doubted = before
+
+
+def _another(value: Any) -> Any:
+    return value + _OTHER if isinstance(value, int) else value
 
 
 def _is_alike(part: Seen, other: Seen) -> bool:

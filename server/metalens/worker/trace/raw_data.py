@@ -10,7 +10,7 @@ from metalens.worker.load.inventions import COLUMNS, invented, more
 
 STAND_IN = True
 _RAW = 1 << 20  # elements of a data file
-_ROWS, _WIDTH, _WIDER = 4000, 7, 5  # of a table, and by how much it is wider where it is to be
+_ROWS, _WIDTH, _WIDER = 1500, 7, 5  # of a table, and by how much it is wider where it is to be
 
 
 def patches() -> list[tuple[Any, str, Any]]:

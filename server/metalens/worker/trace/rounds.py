@@ -1,7 +1,8 @@
 """Loops of callers: one round of those that train, and what is needed to see the rest.
 
 A loop that calls no model in its first round (it gathers data, or waits until there is enough) shows its late rounds.
-The rounds between are left out; that proves nothing unless a round leaves everything as it was: see `state_of`.
+The rounds between are left out; that proves nothing unless a round leaves everything as it was: see `state_of`. Where
+rounds call a model and leave everything as it was, as in sampling step by step, a few of them show all that there is.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from metalens.worker.trace.guards import unknowns
 
 _EVERY = (10_000, 1_000, 100, 10)  # what happens every so many rounds
 _DEEP, _MOST = 3, 64
+_ALIKE, _LOOKED_AT = 3, 8  # rounds that show what all are like, and after so many nobody looks any more
 
 
 class Tolerant(Protocol):
@@ -33,9 +35,18 @@ class Tolerant(Protocol):
 def rounds(tracer: Tolerant, items: Any, most: int, structure: Any, frame: FrameType) -> Iterator[Any]:
     """The items of a loop in `frame`, up to so many of them, and late ones where the first call no model."""
     source, called = iter(items), tracer.called
+    last: list[Any] = []
+    states: list[dict[str, Any]] = []
     try:
-        for _ in range(most):
-            yield next(source)
+        for index in range(most):
+            before = tracer.called
+            last = [*last[1 - _ALIKE :], next(source)]
+            yield last[-1]
+            if most > 1 and tracer.called > before and index < _LOOKED_AT:
+                states = [*states[1 - _ALIKE :], state_of(frame)]
+                if len(states) == _ALIKE and is_steady(_without(last, states)):
+                    tracer.cut = True
+                    return
         more = next(source, source) is not source
     except StopIteration:
         return
@@ -54,9 +65,7 @@ def _late(tracer: Tolerant, items: range, frame: FrameType) -> Iterator[Any]:
     for item in items[1:3]:
         yield item
         states.append(state_of(frame))
-    # The loop's own variable changes as it should.
-    own = [name for name in states[0] if [state.get(name) for state in states] == list(items[:3])]
-    if not is_steady([{name: part for name, part in state.items() if name not in own} for state in states]):
+    if not is_steady(_without(list(items[:3]), states)):
         tracer.doubt("most rounds of a loop were left out")
         tracer.cut = True
     last = items[-1]
@@ -65,6 +74,16 @@ def _late(tracer: Tolerant, items: range, frame: FrameType) -> Iterator[Any]:
         yield regular
     if last not in items[:3]:
         yield last
+
+
+def _without(items: list[Any], states: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The states without the loop's own variables, which change as they should."""
+    runs = [items]
+    if all(isinstance(item, tuple) for item in items):
+        runs = [list(parts) for parts in zip(*items)]
+    counted = [run for run in runs if all(type(item) is int for item in run)]
+    own = [name for name in states[0] if [state.get(name) for state in states] in counted]
+    return [{name: part for name, part in state.items() if name not in own} for state in states]
 
 
 def state_of(frame: FrameType) -> dict[str, Any]:

@@ -24,7 +24,8 @@ from metalens.worker.trace.choices import alternatives, other_kinds, other_ranks
 from metalens.worker.trace.hints import hints_of
 from metalens.worker.trace.trial import Lab, Outcome, Place
 
-_CLIMBING, _PATIENCE, _HELPING, _REPAIRS, _ALIKE = 240, 80, 10, 60, 2
+_CLIMBS = 0.4  # of the time that is left may be climbed
+_CLIMBING, _PATIENCE, _HELPING, _REPAIRS, _ALIKE = 240, 120, 10, 60, 2
 _FACTORS = 4  # numbers up to here stand in programs for more than sizes
 _KINDS = (RuntimeError, ValueError, IndexError)
 # Where no two numbers disagree: what is said of ranks. Types are no matter of a class alone (`model.double()`).
@@ -90,7 +91,11 @@ class Search:
         asked: set[str] = set()
         seen: Counter[object] = Counter()
         tries = since = 0
+        now = time.process_time()
+        end = now + (self.until - now) * _CLIMBS
         while heap and tries < _CLIMBING and since < _PATIENCE:
+            if best is not None and time.process_time() > end:
+                return best
             before, cost, _, point = heapq.heappop(heap)
             if point.key in asked:
                 continue

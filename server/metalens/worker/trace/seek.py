@@ -2,55 +2,89 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Iterator
-from typing import Optional
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Optional
 
 from metalens.worker.load.inventions import SIZES
-from metalens.worker.trace.assume import Point, first_arguments, given_arguments
+from metalens.worker.trace.assume import Point, chosen, first_arguments, given_arguments, is_size, leaves
 from metalens.worker.trace.observe import Observer, Seen
 from metalens.worker.trace.search import Answer, Search
 from metalens.worker.trace.stateful import waits_for_state
-from metalens.worker.trace.trial import Lab
+from metalens.worker.trace.trial import Lab, Outcome
 
 _VARIANTS = 3
+_FEW = 2
+_LAYERS = re.compile(r"(^|_)(n_?|num_?)?(layers?|blocks|depth)$")
 _SHARE = 0.5
+_OTHERS = ((120, 0), (136, 24))
+"""Other sizes that data may decide: the first one, and by how much each further one differs."""
 
 
 def seek(cls: type, seen: Optional[Seen], observer: Observer, seconds: float) -> None:
     """Run a class with what suits it, or report what makes that impossible. `seen` is an instance that was built."""
-    given = seen.built.module if seen is not None and seen.done and seen.is_own else None
-    lab = Lab(observer, cls, given)
-    answer = Answer()
     began = time.process_time()
-    for share, starts in _begins(cls, seen, given is not None):
-        answer = Search(lab, began + seconds * share).run(starts)
-        if answer.runs is not None or answer.contradiction is not None:
-            break
+    if seen is not None and seen.done and (seen.is_own or rests_on_sizes(seen)):
+        lab = Lab(observer, cls, seen.built.module)
+        share = 1.0 if seen.is_own else _SHARE
+        answer = Search(lab, began + seconds * share).run([Point(None)])
+        unless = _unless(seen, answer.contradiction, observer) if answer.contradiction is not None else ""
+        if seen.is_own or answer.runs is not None or unless is not None:
+            _act(lab, answer, unless or "")
+            return
+    lab = Lab(observer, cls, None)
+    _act(lab, Search(lab, began + seconds).run(_starts(cls, seen)), "")
+
+
+def rests_on_sizes(seen: Seen) -> bool:
+    """Whether nothing in it is made up but sizes that data decides."""
+    return bool(seen.holes) and seen.mended.startswith(SIZES)
+
+
+def _act(lab: Lab, answer: Answer, unless: str) -> None:
+    """Run the class as part of the run where that goes well; report what stands in the way where nothing else does."""
     if answer.runs is not None:
         lab.perform(answer.runs)
-    elif answer.contradiction is not None and not cls.__subclasses__():
+    elif answer.contradiction is not None and not lab.cls.__subclasses__():
         outcome, module = lab.perform(answer.contradiction.point)
-        tracer = observer.tracer
+        tracer = lab.observer.tracer
         waits = module is None or waits_for_state(module)
         if outcome.error is not None and not outcome.mended and not waits:
-            tracer.fixed = True
+            tracer.fixed, tracer.unless = True, unless
             try:
                 tracer.on_failure(outcome.error)
             finally:
-                tracer.fixed = False
+                tracer.fixed, tracer.unless = False, ""
 
 
-def _begins(cls: type, seen: Optional[Seen], is_given: bool) -> Iterator[tuple[float, list[Point]]]:
-    """What to begin with, and up to which share of the time: first with what a caller says, then with anything."""
-    if is_given:
-        yield 1.0, [Point(None)]
-        return
-    if seen is not None and seen.holes and seen.mended.startswith(SIZES):
-        arguments = given_arguments(cls, seen.built.args, seen.built.kwargs)
-        if arguments is not None:
-            yield _SHARE, [Point(arguments, known=frozenset(arguments) - seen.holes)]
-    yield 1.0, list(_starts(cls, seen))
+def _unless(seen: Seen, found: Outcome, observer: Observer) -> Optional[str]:
+    """What would have to be so for a contradiction to go away; None if other sizes of data do away with it."""
+    built = seen.built
+    if not seen.holes:
+        return ""
+    sides = [found.sides]
+    for first, step in _OTHERS:
+        arguments = _with_sizes(seen, first, step)
+        point = replace(found.point, arguments=arguments)
+        outcome = Lab(observer, built.cls, None).attempt(point) if arguments is not None else None
+        if outcome is None or outcome.place is None or found.place is None:
+            return None
+        if (outcome.place.key, outcome.place.module) != (found.place.key, found.place.module):
+            return None
+        sides.append(outcome.sides)
+    if all(pair == sides[0] for pair in sides):
+        return ""
+    return f"{' and '.join(sorted(seen.holes))} of the data fits by chance"
+
+
+def _with_sizes(seen: Seen, first: int, step: int) -> Optional[Mapping[str, Any]]:
+    arguments = given_arguments(seen.built.cls, seen.built.args, seen.built.kwargs)
+    if arguments is None or not seen.holes <= arguments.keys():
+        return None
+    names = [name for name in arguments if name in seen.holes and isinstance(arguments[name], int)]
+    return {**arguments, **{name: first + at * step for at, name in enumerate(names)}}
 
 
 def _starts(cls: type, seen: Optional[Seen]) -> Iterator[Point]:
@@ -61,4 +95,10 @@ def _starts(cls: type, seen: Optional[Seen]) -> Iterator[Point]:
     for variant in range(_VARIANTS):
         arguments = first_arguments(cls, variant)
         if arguments is not None:
-            yield Point(arguments)
+            yield _shallow(Point(arguments))
+
+
+def _shallow(point: Point) -> Point:
+    """The point with fewer layers, which are soon built, and as wrong as many."""
+    deep = [path for path, value in leaves(point) if is_size(value) and value > _FEW and _LAYERS.search(str(path[-1]))]
+    return chosen(point, dict.fromkeys(deep, _FEW))

@@ -19,7 +19,7 @@ from metalens.worker.load.grids import GRID, grid
 from metalens.worker.load.unknown import Unknown, UnknownError, lists_weights
 from metalens.worker.trace.devices import WantsDevices, devices
 from metalens.worker.trace.facts import Facts, ModuleCall, Origin, Raised
-from metalens.worker.trace.guards import branch, held, length, marked, unknowns, why
+from metalens.worker.trace.guards import branch, held, length, loses, marked, unknowns, why
 from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.operands import INDEX_IS_UNSEEN, inputs_of, is_unwritten, mapped, tensor_of, to_meta
 from metalens.worker.trace.operators import FIRST, IN_PLACE, OPERATORS, SURPLUS, unpacker
@@ -28,7 +28,7 @@ from metalens.worker.trace.rounds import rounds
 
 _SEEN_PER_EXPRESSION, _PARTS, _READ, _WALKED, _NUMBERS = 6, 16, 8, 6, (int, float)
 _KEEPING = frozenset(("append", "appendleft", "insert", "add"))  # a container that lacks an item has a wrong length
-_FACTORY_ROUNDS, _WHILE_ROUNDS, _ENDLESS_ROUNDS = 100, 1000, 2
+_FACTORY_ROUNDS, _WHILE_ROUNDS, _MODEL_ROUNDS, _ENDLESS_ROUNDS = 100, 1000, 8, 2
 _LEGACY = (type(torch.FloatTensor), type(torch.Tensor))  # constructors that torch's modes do not see
 
 
@@ -50,9 +50,10 @@ class Tracer:
     that there is more in doubt than the command line that it was begun with. `guesses` counts the
     values that were invented. `cut` tells that a loop ended early, so that what it gathered is shorter than it would
     be. `called` counts calls of modules. `done` counts the expressions that went well, where someone wants to know;
-    `unpacked` is what was last unpacked in vain. `fixed` is set while a probed contradiction is reported, see Failure.
-    `building` counts the constructors under way: what fails there is not recovered, because sizes of layers may hang
-    on it. `entering` gives what is to be run for a method, so that `model.forward(x)` is a call of the model.
+    `unpacked` is what was last unpacked in vain. `fixed` and `unless` are set while a probed contradiction is reported,
+    see Failure. `building` counts the constructors under way: what fails there is not recovered, because sizes of
+    layers may hang on it. `entering` gives what is to be run for a method, so that `model.forward(x)` is a call of the
+    model.
     """
 
     def __init__(self) -> None:
@@ -66,7 +67,7 @@ class Tracer:
         self.guesses = 0
         self.cut = False
         self.called = 0
-        self.fixed = False
+        self.fixed, self.unless = False, ""
         self.done: Optional[Counter[tuple[str, int]]] = None
         self.unpacked: Any = None
         self.raised: dict[int, Raised] = {}
@@ -167,6 +168,7 @@ class Tracer:
                     raise UnknownError(f"an argument of {name} is not known")
                 # An unknown value has every attribute, so what walks down it would never end.
                 if not self._takes_unknown(function) or at.count((trace, number)) > _WALKED:
+                    self.doubt(f"what {name} adds is not known" if loses(function) else "")
                     return Unknown(name)
             at.append((trace, number))
             try:
@@ -271,14 +273,17 @@ class Tracer:
 
         # What Python says of a call that cannot be made names the function that would make it.
         call.__module__, call.__qualname__ = "builtins", "function"
-        counts: dict[tuple[int, int], int] = {}
+        counts: dict[tuple[int, int], tuple[int, int]] = {}
 
         def again(number: int, endless: bool) -> bool:
             key = (number, id(sys._getframe(1)))
-            counts[key] = counts.get(key, 0) + 1
-            if self.strict or counts[key] <= (_ENDLESS_ROUNDS if endless else _WHILE_ROUNDS):
+            done, called = counts.get(key, (0, self.called))
+            counts[key] = done + 1, called
+            most = _ENDLESS_ROUNDS if endless else _MODEL_ROUNDS if self.called - called >= done else _WHILE_ROUNDS
+            if self.strict or done < most:
                 return True
             self.cut = True
+            self.doubt("most rounds of a loop were left out" if most == _MODEL_ROUNDS else "")
             return False
 
         def test(number: int, value: Any, then: str, otherwise: str, machine: bool) -> Any:

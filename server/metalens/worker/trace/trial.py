@@ -10,24 +10,28 @@ from typing import Any, Optional
 
 import torch
 
+from metalens.protocol.values import Location
 from metalens.worker.trace.assume import Config, Point, first_inputs, made, told
 from metalens.worker.trace.clash import Sides, masked, sides_of
 from metalens.worker.trace.deadline import TOO_LONG, OutOfTime
-from metalens.worker.trace.facts import ModuleCall, Raised
+from metalens.worker.trace.facts import ModuleCall, Origin, Raised
 from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.invent import MadeUp
 from metalens.worker.trace.observe import Observer
 from metalens.worker.trace.operators import FIRST
 from metalens.worker.trace.provenance import from_layers
 
+_ELEMENTWISE = frozenset("add sub mul truediv div iadd isub imul itruediv add_ sub_ mul_ div_".split())
+
 
 @dataclass(frozen=True)
 class Place:
-    """Where forward failed: the expression, how often it had gone well before, and the module under way."""
+    """Where forward failed: the expression, how often it had gone well before, the module under way, and its place."""
 
     key: tuple[str, int]
     count: int
     module: str
+    location: Location
 
 
 @dataclass
@@ -35,7 +39,8 @@ class Outcome:
     """What came of a try. `point` has what was made up on the way; `done` counts the expressions that went well.
 
     `built` tells whether the constructor ended, `error` is None if forward did too. `ended` are the modules whose calls
-    returned. `layered` tells that something that failed came out of a layer or a parameter.
+    returned. At the places in `stretched` a size of 1 met another one. `layered` tells that something that failed came
+    out of a layer or a parameter.
     """
 
     point: Point
@@ -44,6 +49,7 @@ class Outcome:
     mended: str = ""
     done: Counter[tuple[str, int]] = field(default_factory=Counter)
     ended: frozenset[str] = frozenset()
+    stretched: frozenset[Location] = frozenset()
     place: Optional[Place] = None
     sides: Optional[Sides] = None
     words: str = ""
@@ -68,7 +74,9 @@ class Outcome:
         return (self.reach, self.words, self.line, self.sides, self.place) if self.built else self.line
 
     def passes(self, place: Place) -> bool:
-        """Whether the operation that failed at `place` went well here."""
+        """Whether the operation that failed at `place` went well here, and not for a size of 1 that fits any other."""
+        if place.location in self.stretched:
+            return False
         if self.ok or self.done[place.key] > place.count:
             return True
         mine = self.place
@@ -94,6 +102,8 @@ class Lab:
         self.observer.tracer.unpacked = None
         with apart(self.observer):
             outcome, _ = self.perform(point)
+            made = self.observer.tracer.facts.origins.values()
+            outcome.stretched = frozenset(origin.location for origin in made if _is_stretched(origin))
             self._describe(outcome)
         return outcome
 
@@ -149,10 +159,17 @@ class Lab:
         outcome.sides = sides_of(error, outcome.raised, outcome.call)
         names = {id(part): name for name, part in modules[0].module.named_modules()} if modules else {}
         outcome.ended = frozenset(names[number] for number in self.observer.calls if number in names)
-        key = getattr(error, FIRST, None)
-        if key is not None and modules:
+        key, notes = getattr(error, FIRST, None), tracer.notes.get(id(error), ())
+        if key is not None and notes and modules:
             module = names.get(id(modules[-1].module), "")
-            outcome.place = Place(key, outcome.done[key], module)
+            outcome.place = Place(key, outcome.done[key], module, notes[0])
+
+
+def _is_stretched(origin: Origin) -> bool:
+    if len(origin.inputs) != 2 or getattr(origin.function, "__name__", "") not in _ELEMENTWISE:
+        return False
+    one, two = (tensor.shape for tensor in origin.inputs)
+    return len(one) == len(two) and any(a != b and 1 in (a, b) for a, b in zip(one, two))
 
 
 def _line(error: BaseException, files: Any, source_of: Callable[[str], str]) -> str:

@@ -15,8 +15,12 @@ from metalens.worker.judge.repair import (
     forward,
     heads,
     operations,
+    patterns,
     ranks,
+    slices,
     space,
+    steps,
+    tables,
     usage,
     widths,
 )
@@ -29,8 +33,10 @@ _Repair = Callable[[Case, Mistake], Iterable[Fix]]
 
 # From each kind of repair so many candidates, in this order.
 _WIDTH: tuple[tuple[_Repair, int], ...] = (
+    (steps.unpadded, 1),
     (widths.flattened, 1),
     (forward.flattened_at_definition, 1),
+    (steps.flattened_early, 1),
     (widths.moved, 2),
     (widths.consumer_side, 2),
     (widths.at_call, 2),
@@ -47,31 +53,34 @@ _REPAIRS: dict[str, tuple[tuple[_Repair, int], ...]] = {
     "linear-in-features": _WIDTH,
     "conv-in-channels": _WIDTH,
     "norm-features": _WIDTH,
-    "attention-embed-dim": (*_WIDTH[2:7], (operations.batch_first, 1)),
-    "recurrent-input-size": (*_WIDTH[2:7], (operations.hidden_state, 3)),
+    "attention-embed-dim": (*_WIDTH[4:9], (operations.batch_first, 1)),
+    "recurrent-input-size": (*_WIDTH[4:9], (operations.hidden_state, 3)),
     "index-range": ((widths.consumer_side, 3),),
     "embed-heads": ((heads.divided, 6),),
     "matmul-inner-dim": ((operations.product, 6), (usage.same_expression, 2)),
     "cat-dim": ((operations.cat, 6), (exchange.as_others_do, 1), (space.fitting_geometry, 3), (space.interpolated, 2)),
     "broadcast": (
+        (steps.like_the_other, 2),
+        (tables.resized, 2),
         (operations.broadcasted, 6),
         (exchange.as_others_do, 1),
         (space.fitting_geometry, 3),
         (space.interpolated, 2),
     ),
     "loss-size": ((operations.compared, 4),),
-    "reshape-numel": ((operations.reshaped, 4), (operations.filled, 3), (factors.multiplied, 2)),
+    "reshape-numel": ((operations.reshaped, 6), (operations.filled, 3), (factors.multiplied, 2)),
     "view-contiguity": ((operations.reshaped, 1),),
     "unpack-rank": (
         (factors.multiplied, 2),
         (operations.counted, 3),
     ),
     "size-assertion": ((asserted.held, 6),),
-    "dim-range": ((operations.counted, 3),),
+    "dim-range": ((steps.each_dimension_once, 2), (operations.counted, 3)),
+    "dim-count": ((steps.before_permute, 3),),
     "spatial-collapse": ((space.collapsed, 4), (widths.producer_side, 1)),
     "dtype-mismatch": ((operations.retyped, 2),),
     "index-dtype": ((operations.retyped, 2),),
-    "forward-error": ((heads.grouped, 3),),
+    "forward-error": ((steps.each_dimension_once, 2), (heads.grouped, 3)),
     "input-rank": (
         (ranks.indexed, 3),
         (ranks.weighed, 1),
@@ -81,14 +90,25 @@ _REPAIRS: dict[str, tuple[tuple[_Repair, int], ...]] = {
     ),
 }
 
-# Strong signs, whatever the mistake is.
+# What the lines on the way say against themselves or each other, whatever the mistake is: few, and tried first.
+_SLIPS: tuple[tuple[_Repair, int], ...] = (
+    (steps.as_in_parallel, 2),
+    (steps.exchanged_sizes, 2),
+    (patterns.in_order, 2),
+    (patterns.swapped_operands, 1),
+)
+# Other strong signs.
 _SIGNS: tuple[tuple[_Repair, int], ...] = (
+    (forward.joined_batches, 1),
+    (factors.of_local, 2),
+    (slices.shifted, 2),
+    (exchange.as_other_calls_do, 2),
     (usage.through_layer, 2),
     (exchange.forgotten_attribute, 2),
     (exchange.forgotten_variable, 2),
     (forward.as_its_neighbours, 2),
     (exchange.other_element, 2),
-    (forward.patterns, 3),
+    (patterns.exchanged, 3),
     (forward.forgotten_part, 1),
     (exchange.as_others_do, 1),
     (exchange.other_default, 2),
@@ -96,12 +116,13 @@ _SIGNS: tuple[tuple[_Repair, int], ...] = (
 )
 # What one mistyped word, number or order near any mistake would need; twice round, so that each kind gets its turn.
 _ANYWHERE: tuple[tuple[_Repair, int], ...] = (
+    (patterns.in_order_anywhere, 2),
     (exchange.swapped_in_constructor, 2),
     (exchange.other_attribute, 2),
     (forward.as_its_neighbours, 2),
     (factors.multiplied, 2),
     (forward.join_part, 2),
-    (forward.patterns, 4),
+    (patterns.exchanged, 4),
     (forward.join_dimension, 2),
     (exchange.other_size, 2),
     (exchange.other_index, 3),
@@ -115,7 +136,7 @@ _ANYWHERE: tuple[tuple[_Repair, int], ...] = (
     (exchange.other_size, 6),
     (exchange.as_others_do, 6),
     (forward.join_part, 4),
-    (forward.patterns, 12),
+    (patterns.exchanged, 12),
     (forward.shaped, 6),
     (exchange.other_variable, 6),
     (factors.multiplied, 6),
@@ -138,7 +159,7 @@ def repairs_of(case: Case, mistake: Mistake) -> tuple[Fix, ...]:
 
 
 def _candidates(case: Case, mistake: Mistake) -> Iterator[Fix]:
-    for repair, most in (*_REPAIRS.get(mistake.code, ()), *_SIGNS):
+    for repair, most in (*_SLIPS, *_REPAIRS.get(mistake.code, ()), *_SIGNS):
         yield from _first_of(repair, most, case, mistake)
     space = _IN_SPACE if _is_spatial(mistake) else ()
     for repair, most in (*_ANYWHERE, *space) if _is_of_tokens(mistake) else (*space, *_ANYWHERE):

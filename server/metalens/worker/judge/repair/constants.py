@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Optional
 
 from metalens.worker.judge.source import Function
@@ -29,7 +29,8 @@ _OPERATORS: dict[type, Callable[[int, int], int]] = {
 def names_before(built: Built, constructor: Function, line: int) -> dict[str, int]:
     """The names that hold a whole number before a one-based line of this constructor, with their values."""
     names: dict[str, int] = {}
-    for name, value in _arguments(built, constructor).items():
+    arguments = _arguments(built, constructor)
+    for name, value in (*arguments.items(), *_settings(constructor, arguments)):
         if _is_whole(value):
             names[name] = int(value)
     for statement in constructor.body:
@@ -106,11 +107,21 @@ def _arguments(built: Built, constructor: Function) -> dict[str, Any]:
     return {**known, **dict(zip(parameters_of(built.cls), built.args)), **built.kwargs}
 
 
+def _settings(constructor: Function, arguments: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What the constructor reads from the objects that it is given: `config.width`."""
+    for node in ast.walk(constructor):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in arguments:
+            try:
+                yield f"{node.value.id}.{node.attr}", getattr(arguments[node.value.id], node.attr, None)
+            except Exception:  # noqa: BLE001 - the user's properties may raise anything
+                continue
+
+
 def _name_of(node: ast.expr) -> str:
     if isinstance(node, ast.Name):
         return node.id
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self":
-        return f"self.{node.attr}"
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return f"{node.value.id}.{node.attr}"
     return ""
 
 

@@ -167,6 +167,24 @@ def as_others_do(case: Case, mistake: Mistake) -> Iterator[Fix]:
                     yield fix(title, built.source.replace(node, str(new)))
 
 
+def as_other_calls_do(case: Case, mistake: Mistake) -> Iterator[Fix]:
+    """A number in a call of a function that builds layers, `make_layer(64, 4)`, where the others agree on another."""
+    seen: set[ast.AST] = set()
+    for built in constructions(case, mistake):
+        scope = built.source.function_at(built.call.lineno - 1)
+        if scope is None or scope.name == "__init__" or scope in seen:
+            continue
+        seen.add(scope)
+        nodes = (node for node in built.source.nodes if isinstance(node, ast.Call))
+        calls = [node for node in nodes if built.source.text_of(node.func) in (scope.name, f"self.{scope.name}")]
+        for call in calls:
+            for key, node in _places(call):
+                same = [literal(part) for other in calls if other is not call for k, part in _places(other) if k == key]
+                value, new = literal(node), same[0] if same else None
+                if value is not None and new is not None and value != new and len(set(same)) == 1:
+                    yield fix(f"Change {value} to {new} in line {node.lineno}", built.source.replace(node, str(new)))
+
+
 def _attribute_uses(case: Case, mistake: Mistake) -> Iterator[tuple[Site, ast.Attribute, dict[str, str], Counter[str]]]:
     """Attributes in the expressions near a mistake, with what their class makes, and how often it reads each."""
     for site in sites(case, mistake):

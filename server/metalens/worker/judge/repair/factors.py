@@ -5,12 +5,16 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+import torch
+
 from metalens.protocol.messages import Fix
 from metalens.worker.judge import torchkind
 from metalens.worker.judge.case import Case, Mistake, layer_word
 from metalens.worker.judge.definitions import slot_in
+from metalens.worker.judge.repair.constants import names_before
 from metalens.worker.judge.repair.edits import fix, literal
 from metalens.worker.judge.repair.near import constructions, sites
+from metalens.worker.judge.repair.sizes import assigned, holder_of
 from metalens.worker.judge.source import Source
 from metalens.worker.judge.unpacking import unpacking_of
 
@@ -82,3 +86,43 @@ def _scaled(source: Source, node: ast.expr, factors: tuple[int, ...]) -> Iterato
         yield f"{base} * {factor}"
         if simple:
             yield f"{base} // {factor}"
+
+
+def of_local(case: Case, mistake: Mistake) -> Iterator[Fix]:
+    """A factor that is missing, or too much, where a constructor computes a size: `inner = dim_head` for `* heads`."""
+    pairs = {(mistake.given or 0, mistake.expected or 0)}
+    one, other = mistake.tensor, mistake.other
+    if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
+        pairs |= {(int(a), int(b)) for a, b in zip(reversed(one.shape), reversed(other.shape))}
+    ratios = {max(pair) // min(pair) for pair in pairs if min(pair) > 0 and max(pair) % min(pair) == 0} - {1}
+    for built in constructions(case, mistake) if ratios else ():
+        scope = built.source.function_at(built.call.lineno - 1)
+        holder = case.facts.built_of(holder_of(case, built.module))
+        if scope is None or holder is None:
+            continue
+        used = {part.id for value in built.call.args for part in ast.walk(value) if isinstance(part, ast.Name)}
+        for name in sorted(used):
+            values = assigned(scope, name)
+            if len(values) == 1:
+                known = names_before(holder, scope, values[0].lineno)
+                fitting = [each for each, value in known.items() if value in ratios and each.isidentifier()]
+                for text in _with_factors(built.source, values[0], fitting):
+                    yield fix(f"Change {name} to {text}", built.source.replace(values[0], text))
+
+
+def _with_factors(source: Source, node: ast.expr, names: list[str]) -> Iterator[str]:
+    """An expression times a name, or without the factor that is one."""
+    text = source.text_of(node)
+    if isinstance(node, ast.BinOp):
+        sides = (source.text_of(node.left), source.text_of(node.right))
+        if isinstance(node.op, ast.Mult):
+            yield from (
+                sides[1 - place] for place in (1, 0) if sides[place] in names or literal((node.left, node.right)[place])
+            )
+        elif isinstance(node.op, ast.FloorDiv):
+            yield sides[0]
+        text = f"({text})"
+    elif literal(node) is not None or not isinstance(node, (ast.Name, ast.Attribute, ast.Subscript, ast.Call)):
+        return
+    yield from (f"{text} * {name}" for name in names if name != text)
+    yield from (f"{text} // {name}" for name in names if name != text)

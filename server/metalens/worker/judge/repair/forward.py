@@ -1,4 +1,4 @@
-"""Repairs of forward code on the way to a mistake: einops patterns, joins, shape operations, dimensions."""
+"""Repairs of forward code on the way to a mistake: joins, shape operations, dimensions."""
 
 from __future__ import annotations
 
@@ -13,57 +13,44 @@ from typing import Any, Optional
 from metalens.protocol.messages import Fix
 from metalens.worker.judge.case import Case, Mistake
 from metalens.worker.judge.repair.edits import add_keyword, chain, fix, literal
-from metalens.worker.judge.repair.near import Site, calls_within, constructions, local_names, sites
+from metalens.worker.judge.repair.near import Site, calls_within, local_names, sites
 from metalens.worker.judge.source import Source
 
 _JOINS = frozenset(["cat", "concat", "concatenate"])
 _TURNS = frozenset(["transpose", "permute", "swapaxes", "swapdims", "movedim"])
 _SIZES = frozenset(["view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze"])
-_AXES = re.compile(r"\([^()]*\)|\S+")
-_LETTERS = re.compile(r"[A-Za-z]")
 _NEIGHBOURS = 5
 _ALIKE = 0.75
 _MOST_AXES = 4
-_MOST_PATTERNS = 6
 _MOST_PARTS = 4
-
-
-def patterns(case: Case, mistake: Mistake) -> Iterator[Fix]:
-    """Two axes exchanged in a pattern of einops or einsum: in what it gives, then in what it takes."""
-    nodes = [(site.source, part) for site in sites(case, mistake) for part in ast.walk(site.node)]
-    nodes += [(built.source, part) for built in constructions(case, mistake) for part in ast.walk(built.call)]
-    offers = [list(_patterns(source, node)) for source, node in nodes]
-    for turn in range(_MOST_PATTERNS):
-        yield from (found[turn] for found in offers if turn < len(found))
-
-
-def _patterns(source: Source, node: ast.AST) -> Iterator[Fix]:
-    if isinstance(node, ast.Constant) and isinstance(node.value, str) and "->" in node.value:
-        text = source.slice(source.range_of(node))
-        left, arrow, right = text.partition("->")
-        for new in (
-            *(left + arrow + new for new in _reordered(right)),
-            *(new + arrow + right for new in _reordered(left)),
-        ):
-            yield fix(f"Change the pattern to {new}", source.replace(node, new))
 
 
 def join_dimension(case: Case, mistake: Mistake) -> Iterator[Fix]:
     """Another dimension for a `torch.cat` behind the mistake."""
+    yield from (found for found, _ in _joined_elsewhere(case, mistake))
+
+
+def joined_batches(case: Case, mistake: Mistake) -> Iterator[Fix]:
+    """Another dimension for a `torch.cat` or `torch.stack` behind the mistake that joins whole batches."""
+    yield from (found for found, old in _joined_elsewhere(case, mistake) if old == 0)
+
+
+def _joined_elsewhere(case: Case, mistake: Mistake) -> Iterator[tuple[Fix, Optional[int]]]:
     for site in sites(case, mistake):
         for call in calls_within(site.node):
-            if _name(call) not in _JOINS:
+            stacks = _name(call) == "stack"
+            if _name(call) not in _JOINS and not stacks:
                 continue
             inputs = site.origin.inputs if site.origin is not None and call is site.node else ()
-            rank = min((t.dim() for t in inputs), default=4)
+            rank = min((t.dim() for t in inputs), default=4) + stacks
             node = _argument(call, 1, ("dim", "axis"))
             old = literal(node) if node is not None else 0
             for dim in (1, -1, 2, 0, 3):
-                fits = all(_equal_but(inputs[0], t, dim) for t in inputs[1:]) if inputs else True
+                fits = stacks or not inputs or all(_equal_but(inputs[0], t, dim) for t in inputs[1:])
                 if dim >= rank or dim == old or (old is not None and old % rank == dim % rank) or not fits:
                     continue
                 edit = site.source.replace(node, str(dim)) if node else add_keyword(site.source, call, f"dim={dim}")
-                yield fix(f"Join on dim {dim}", edit)
+                yield fix(f"{'Stack' if stacks else 'Join'} on dim {dim}", edit), old
 
 
 def forgotten_part(case: Case, mistake: Mistake) -> Iterator[Fix]:
@@ -93,13 +80,15 @@ def _with_part(case: Case, mistake: Mistake) -> Iterator[tuple[Fix, int]]:
 
 def as_its_neighbours(case: Case, mistake: Mistake) -> Iterator[Fix]:
     """What a statement beside it does with its own variable: `q = q.view(b, n, h, d).transpose(1, 2)` for q and k."""
+    seen: set[ast.stmt] = set()
     for site in sites(case, mistake):
         statement = site.source.statement_of(site.node)
         target = _target(statement)
-        if statement is None or not target:
+        if statement is None or not target or statement in seen:
             continue
+        seen.add(statement)
         own = site.source.text_of(statement.value)  # type: ignore[attr-defined]
-        for other in _beside(site.source, statement):
+        for other in beside(site.source, statement):
             name = _target(other)
             theirs = site.source.text_of(other.value)  # type: ignore[attr-defined]
             if not name or name == target or not _speaks_of(theirs, name) or not _speaks_of(own, target):
@@ -183,24 +172,6 @@ def _suffixes(x: Any, mistake: Mistake) -> tuple[str, ...]:
     return (".unsqueeze(0)", ".unsqueeze(1)") if x.dim() == 1 else (".flatten(2)", ".transpose(1, 2)")
 
 
-def _reordered(side: str) -> list[str]:
-    """The side of a pattern with two of its axes exchanged; axes in brackets among themselves too."""
-    core = side.strip("'\" ,")
-    axes = _AXES if " " in core or "(" in core else _LETTERS
-    groups = [(m.start(), m.end()) for m in axes.finditer(core)]
-    shift = len(side) - len(side.lstrip("'\" ,"))
-    places = [(start + shift, end + shift) for start, end in groups]
-    found = [_exchanged(side, one, two) for one, two in combinations(places, 2)]
-    for start, end in places:
-        inner = [(start + 1 + m.start(), start + 1 + m.end()) for m in re.finditer(r"\w+", side[start + 1 : end - 1])]
-        found += [_exchanged(side, one, two) for one, two in combinations(inner, 2)] if side[start] == "(" else []
-    return [text for text in found if text != side]
-
-
-def _exchanged(text: str, one: tuple[int, int], two: tuple[int, int]) -> str:
-    return text[: one[0]] + text[slice(*two)] + text[one[1] : two[0]] + text[slice(*one)] + text[two[1] :]
-
-
 def _turned(source: Source, call: ast.Call) -> Iterator[Fix]:
     nodes = [arg for arg in call.args if literal(arg) is not None]
     values = [literal(arg) for arg in nodes]
@@ -230,7 +201,8 @@ def _binding(site: Site, name: str) -> Optional[ast.Assign]:
     return max(bound, key=lambda n: n.lineno) if bound else None
 
 
-def _beside(source: Source, statement: ast.stmt) -> Iterable[ast.stmt]:
+def beside(source: Source, statement: ast.stmt) -> Iterable[ast.Assign]:
+    """The assignments near a statement in the same block, nearest first."""
     body = next(
         (
             value

@@ -23,11 +23,12 @@ _MOST_STEPS = 24
 
 @dataclass(frozen=True)
 class Site:
-    """An expression in forward code. `origin` is of the tensor that it gave, where it gave one."""
+    """An expression in forward code, with the tensor that it gave and that one's origin, where it gave one."""
 
     source: Source
     node: ast.expr
     origin: Optional[Origin] = None
+    tensor: Any = None
 
     @property
     def function(self) -> Optional[Function]:
@@ -45,32 +46,36 @@ class Construction:
     call: ast.Call
 
 
-def sites(case: Case, mistake: Mistake) -> tuple[Site, ...]:
+def sites(case: Case, mistake: Mistake, most: int = _MOST_SITES) -> tuple[Site, ...]:
     """The failing expression, those behind the tensors that met there, and the calls around it; nearest first."""
     found: dict[Location, Site] = {}
     _add(case, found, case.location, None)
-    for origin in origins(case, mistake):
-        _add(case, found, origin.location, origin)
+    for origin, tensor in _made(case, mistake, most):
+        _add(case, found, origin.location, origin, tensor)
     for frame in reversed(case.failure.frames[:-1]):
         _add(case, found, frame.location, None)
-    return tuple(found.values())[:_MOST_SITES]
+    return tuple(found.values())[:most]
 
 
 def origins(case: Case, mistake: Mistake) -> tuple[Origin, ...]:
     """How the tensors in conflict were made, and what they were made from, breadth first."""
+    return tuple(origin for origin, _ in _made(case, mistake, _MOST_SITES))
+
+
+def _made(case: Case, mistake: Mistake, most: int) -> tuple[tuple[Origin, Any], ...]:
     waiting = [mistake.tensor, mistake.other, *case.tensors]
     if case.call is not None:
         waiting += [value for value in case.call.args if isinstance(value, torch.Tensor)]
     waiting += _local_tensors(case)
     seen: set[int] = set()
-    places: dict[Location, Origin] = {}
-    while waiting and len(places) < _MOST_SITES:
+    places: dict[Location, tuple[Origin, Any]] = {}
+    while waiting and len(places) < most:
         tensor = waiting.pop(0)
         origin = case.facts.origin_of(tensor) if tensor is not None else None
         if origin is None or id(tensor) in seen:
             continue
         seen.add(id(tensor))
-        places.setdefault(origin.location, origin)
+        places.setdefault(origin.location, (origin, tensor))
         waiting += [each for each in origin.inputs if not isinstance(each, torch.nn.Parameter)]
     return tuple(places.values())
 
@@ -155,11 +160,13 @@ def calls_within(node: ast.AST) -> Iterator[ast.Call]:
     return (part for part in ast.walk(node) if isinstance(part, ast.Call))
 
 
-def _add(case: Case, found: dict[Location, Site], location: Location, origin: Optional[Origin]) -> None:
+def _add(
+    case: Case, found: dict[Location, Site], location: Location, origin: Optional[Origin], tensor: Any = None
+) -> None:
     source = source_of(case.facts, location.file)
     node = source.node_at(location.range)
     if node is None:
         statement = source.statement_at(location.range.start.line)
         node = getattr(statement, "value", None)
     if isinstance(node, ast.expr):
-        found.setdefault(location, Site(source, node, origin))
+        found.setdefault(location, Site(source, node, origin, tensor))

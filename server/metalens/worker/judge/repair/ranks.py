@@ -1,13 +1,16 @@
-"""Operands of a function with a dimension too few or too many: an index, a weight."""
+"""Operands of a function with a dimension too few or too many: an index, a weight, neighbours to be merged."""
 
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Iterator
 
 from metalens.protocol.messages import Fix
 from metalens.worker.judge.case import Case, Mistake
 from metalens.worker.judge.repair.edits import chain, failing_call, fix, shown
+from metalens.worker.judge.rules.products import operand_nodes
+from metalens.worker.judge.source import Source, source_of
 from metalens.worker.judge.unpacking import innermost_locals
 
 
@@ -37,3 +40,21 @@ def weighed(case: Case, mistake: Mistake) -> Iterator[Fix]:
     if node is not None:
         suffix = ".unsqueeze(-1)" * lacks
         yield fix(f"Use {shown(source, node)}{suffix}", chain(source, node, suffix))
+
+
+def merging(case: Case, mistake: Mistake) -> Iterator[tuple[Source, ast.expr, str]]:
+    """The operand of more dimensions, with a method that makes it fit the other one, of as many elements or one row."""
+    source, nodes = source_of(case.facts, case.location.file), operand_nodes(case.node())
+    tensors = case.tensors
+    if len(nodes) != 2 or len(tensors) != 2:
+        return
+    for node, tensor, other, beside in ((*nodes[::-1][:1], *tensors[::-1], nodes[0]), (nodes[0], *tensors, nodes[1])):
+        shape, wanted = [int(n) for n in tensor.shape], [int(n) for n in other.shape]
+        away = len(shape) - len(wanted)
+        for first in range(len(wanted)) if away > 0 else ():
+            last = first + away
+            merged = [*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]]
+            if all(a == b or 1 in (a, b) for a, b in zip(merged, wanted)) and merged != [1] * len(merged):
+                yield source, node, f".flatten({first}, {last})" if last < len(shape) - 1 else f".flatten({first})"
+        if away < 0 and tensor.numel() == other.numel() and isinstance(beside, ast.Name):
+            yield source, node, f".reshape({beside.id}.shape)"

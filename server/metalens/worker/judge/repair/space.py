@@ -195,8 +195,19 @@ def _changed(case: Case, layer: Any, argument: str, new: Optional[int]) -> Itera
     if isinstance(slot.node, (ast.Tuple, ast.List)):
         text = f"({', '.join([text] * len(slot.node.elts))})"
     elif literal(slot.node) is None:
+        kernel = slot_of(case.facts, layer, "kernel_size") if argument == "padding" else None
+        if kernel is not None and kernel.node is not None and isinstance(kernel.node, (ast.Name, ast.Attribute)):
+            yield from _half_of_the_kernel(case, layer, kernel.node, slot.node, new)
         yield from change_value(case, slot.source, slot.node, old or 0, new)
     yield fix(f"Change {argument} of {word} to {text}", slot.source.replace(slot.node, text))
+
+
+def _half_of_the_kernel(case: Case, layer: Any, kernel: ast.expr, node: ast.expr, new: int) -> Iterator[Fix]:
+    """`kernel // 2`, where that is the padding; for all layers that were built there."""
+    slot = slot_of(case.facts, layer, "padding")
+    if slot is not None and (_first(layer.kernel_size) or 0) // 2 == new:
+        text = f"{slot.source.text_of(kernel)} // 2"
+        yield fix(f"Change padding of {layer_word(case, layer)} to {text}", slot.source.replace(node, text))
 
 
 def _same_padding(layer: Any) -> Optional[int]:
