@@ -34,6 +34,7 @@ _Repair = Callable[[Case, Mistake], Iterable[Fix]]
 # From each kind of repair so many candidates, in this order.
 _WIDTH: tuple[tuple[_Repair, int], ...] = (
     (steps.unpadded, 1),
+    (forward.joined_to_fit, 1),
     (widths.flattened, 1),
     (forward.flattened_at_definition, 1),
     (steps.flattened_early, 1),
@@ -53,8 +54,8 @@ _REPAIRS: dict[str, tuple[tuple[_Repair, int], ...]] = {
     "linear-in-features": _WIDTH,
     "conv-in-channels": _WIDTH,
     "norm-features": _WIDTH,
-    "attention-embed-dim": (*_WIDTH[4:9], (operations.batch_first, 1)),
-    "recurrent-input-size": (*_WIDTH[4:9], (operations.hidden_state, 3)),
+    "attention-embed-dim": (*_WIDTH[5:10], (operations.batch_first, 1)),
+    "recurrent-input-size": (*_WIDTH[5:10], (operations.hidden_state, 3)),
     "index-range": ((widths.consumer_side, 3),),
     "embed-heads": ((heads.divided, 6),),
     "matmul-inner-dim": ((operations.product, 6), (usage.same_expression, 2)),

@@ -43,7 +43,7 @@ def forgotten_attribute(case: Case, mistake: Mistake) -> Iterator[Fix]:
 def other_attribute(case: Case, mistake: Mistake) -> Iterator[Fix]:
     """Another attribute of the same object: one that is used nowhere, then one that was made in the same way."""
     for site, node, made, used in _attribute_uses(case, mistake):
-        others = [name for name in made if name != node.attr]
+        others = [name for name in made if name != node.attr and _may_stand(case, site.source, node, name)]
         unused = [name for name in others if not used[name]]
         alike = [name for name in others if used[name] and made[name] and made[name] == made.get(node.attr)]
         for name in [*unused, *sorted(alike, key=lambda name, own=node.attr: _distance(name, own))][:_PER_SITE]:  # type: ignore[misc]
@@ -195,6 +195,15 @@ def _attribute_uses(case: Case, mistake: Mistake) -> Iterator[tuple[Site, ast.At
             own = _own_attributes(site.node)
             others = [node for node in _own_attributes(whole) if node not in own]
             yield from ((site, node, made, used) for node in (*own, *others))
+
+
+def _may_stand(case: Case, source: Source, node: ast.Attribute, name: str) -> bool:
+    """Whether an attribute can be called, if the one in whose place it is put is called there."""
+    parent = source.parents.get(node)
+    if not isinstance(parent, ast.Call) or parent.func is not node:
+        return True
+    known = [{**vars(call.module), **call.module._modules} for call in case.failure.modules]
+    return any(callable(own[name]) for own in known if name in own) or not any(name in own for own in known)
 
 
 def _variable_uses(case: Case, mistake: Mistake) -> Iterator[tuple[Site, ast.Name, dict[str, int]]]:

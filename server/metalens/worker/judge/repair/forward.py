@@ -27,15 +27,21 @@ _MOST_PARTS = 4
 
 def join_dimension(case: Case, mistake: Mistake) -> Iterator[Fix]:
     """Another dimension for a `torch.cat` behind the mistake."""
-    yield from (found for found, _ in _joined_elsewhere(case, mistake))
+    yield from (found for found, *_ in _joined_elsewhere(case, mistake))
+
+
+def joined_to_fit(case: Case, mistake: Mistake) -> Iterator[Fix]:
+    """The dimension for a `torch.cat` behind the mistake on which it gives just the size that is wanted."""
+    yield from (found for found, _, size in _joined_elsewhere(case, mistake) if size and size == mistake.expected)
 
 
 def joined_batches(case: Case, mistake: Mistake) -> Iterator[Fix]:
     """Another dimension for a `torch.cat` or `torch.stack` behind the mistake that joins whole batches."""
-    yield from (found for found, old in _joined_elsewhere(case, mistake) if old == 0)
+    yield from (found for found, old, _ in _joined_elsewhere(case, mistake) if old == 0)
 
 
-def _joined_elsewhere(case: Case, mistake: Mistake) -> Iterator[tuple[Fix, Optional[int]]]:
+def _joined_elsewhere(case: Case, mistake: Mistake) -> Iterator[tuple[Fix, Optional[int], int]]:
+    """Fixes with the dimension that is joined on now, and the size that would come of the other one."""
     for site in sites(case, mistake):
         for call in calls_within(site.node):
             stacks = _name(call) == "stack"
@@ -50,7 +56,8 @@ def _joined_elsewhere(case: Case, mistake: Mistake) -> Iterator[tuple[Fix, Optio
                 if dim >= rank or dim == old or (old is not None and old % rank == dim % rank) or not fits:
                     continue
                 edit = site.source.replace(node, str(dim)) if node else add_keyword(site.source, call, f"dim={dim}")
-                yield fix(f"{'Stack' if stacks else 'Join'} on dim {dim}", edit), old
+                size = 0 if stacks else sum(int(t.shape[dim]) for t in inputs)
+                yield fix(f"{'Stack' if stacks else 'Join'} on dim {dim}", edit), old, size
 
 
 def forgotten_part(case: Case, mistake: Mistake) -> Iterator[Fix]:
