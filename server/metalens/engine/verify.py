@@ -122,7 +122,7 @@ def _gets_further(finding: Finding, fix: Fix, place: Location, before: Report, a
     edit only made the script end early. After a guess the line of the mistake itself must run.
     """
     reach, earlier = _reach(finding, after), _reach(finding, before)
-    if reach == _PROBED and _is_called(finding):
+    if reach == _PROBED and _is_called(finding, before):
         return False
     if reach != earlier:
         return reach < earlier
@@ -135,9 +135,11 @@ def _gets_further(finding: Finding, fix: Fix, place: Location, before: Report, a
     return not left and after.problems.keys() <= before.problems.keys()
 
 
-def _is_called(finding: Finding) -> bool:
-    """Whether code calls the model; a fix after which it does so no more mends nothing."""
-    return any(note.startswith("Called with ") and not note.endswith("(probe).") for note in finding.notes)
+def _is_called(finding: Finding, report: Report) -> bool:
+    """Whether code calls the model in this run; a fix after which it does so no more mends nothing."""
+    met = [o for o in report.findings if (o.code, o.location) == (finding.code, finding.location)]
+    notes = (note for other in met for note in other.notes if note.startswith("Called with "))
+    return any(not note.endswith("(probe).") for note in notes)
 
 
 def _lines(finding: Finding, report: Report, edits: Sequence[Edit]) -> set[int]:
