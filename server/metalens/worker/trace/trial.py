@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
 
@@ -14,24 +14,31 @@ from metalens.protocol.values import Location
 from metalens.worker.trace.assume import Config, Point, first_inputs, made, told
 from metalens.worker.trace.clash import Sides, masked, sides_of
 from metalens.worker.trace.deadline import TOO_LONG, OutOfTime
-from metalens.worker.trace.facts import ModuleCall, Origin, Raised
+from metalens.worker.trace.facts import ModuleCall, Raised
 from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.invent import MadeUp
 from metalens.worker.trace.observe import Observer
 from metalens.worker.trace.operators import FIRST
 from metalens.worker.trace.provenance import from_layers
 
-_ELEMENTWISE = frozenset("add sub mul truediv div iadd isub imul itruediv add_ sub_ mul_ div_".split())
+_ELEMENTWISE = frozenset("add sub mul truediv div iadd isub imul itruediv".split())
+
+Dim = tuple[int, int, int]
+"""The ranks of two operands, and a dimension of both, counted from behind."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where forward failed: the expression, how often it had gone well before, the module under way, and its place."""
+    """Where forward failed: the expression, how often it had gone well before, the module under way, and its place.
+
+    `dims` are the dimensions in which two operands disagreed, if they are broadcast, see `_unequal`.
+    """
 
     key: tuple[str, int]
     count: int
     module: str
     location: Location
+    dims: frozenset[Dim] = frozenset()
 
 
 @dataclass
@@ -39,8 +46,8 @@ class Outcome:
     """What came of a try. `point` has what was made up on the way; `done` counts the expressions that went well.
 
     `built` tells whether the constructor ended, `error` is None if forward did too. `ended` are the modules whose calls
-    returned. At the places in `stretched` a size of 1 met another one. `layered` tells that something that failed came
-    out of a layer or a parameter.
+    returned. At the places in `stretched` a size of 1 met that of a parameter, in these dimensions. `layered`: of what
+    failed something came out of a layer or a parameter.
     """
 
     point: Point
@@ -49,7 +56,7 @@ class Outcome:
     mended: str = ""
     done: Counter[tuple[str, int]] = field(default_factory=Counter)
     ended: frozenset[str] = frozenset()
-    stretched: frozenset[Location] = frozenset()
+    stretched: dict[Location, frozenset[Dim]] = field(default_factory=dict)
     place: Optional[Place] = None
     sides: Optional[Sides] = None
     words: str = ""
@@ -75,7 +82,7 @@ class Outcome:
 
     def passes(self, place: Place) -> bool:
         """Whether the operation that failed at `place` went well here, and not for a size of 1 that fits any other."""
-        if place.location in self.stretched:
+        if not place.dims.isdisjoint(self.stretched.get(place.location, ())):
             return False
         if self.ok or self.done[place.key] > place.count:
             return True
@@ -103,7 +110,9 @@ class Lab:
         with apart(self.observer):
             outcome, _ = self.perform(point)
             made = self.observer.tracer.facts.origins.values()
-            outcome.stretched = frozenset(origin.location for origin in made if _is_stretched(origin))
+            outcome.stretched = {
+                origin.location: _unequal(origin.function, origin.inputs, ones=True) for origin in made
+            }
             self._describe(outcome)
         return outcome
 
@@ -162,14 +171,24 @@ class Lab:
         key, notes = getattr(error, FIRST, None), tracer.notes.get(id(error), ())
         if key is not None and notes and modules:
             module = names.get(id(modules[-1].module), "")
-            outcome.place = Place(key, outcome.done[key], module, notes[0])
+            raised = outcome.raised
+            tensors = [part for part in raised.args if isinstance(part, torch.Tensor)] if raised is not None else []
+            dims = _unequal(raised.function, tensors, ones=False) if raised is not None else frozenset[Dim]()
+            outcome.place = Place(key, outcome.done[key], module, notes[0], dims)
 
 
-def _is_stretched(origin: Origin) -> bool:
-    if len(origin.inputs) != 2 or getattr(origin.function, "__name__", "") not in _ELEMENTWISE:
-        return False
-    one, two = (tensor.shape for tensor in origin.inputs)
-    return len(one) == len(two) and any(a != b and 1 in (a, b) for a, b in zip(one, two))
+def _unequal(function: Any, operands: Sequence[torch.Tensor], *, ones: bool) -> frozenset[Dim]:
+    """Where two operands that are broadcast differ: in dimensions of which none is 1, or that of a parameter is not."""
+    if len(operands) != 2 or getattr(function, "__name__", "").strip("_").removeprefix("r") not in _ELEMENTWISE:
+        return frozenset()
+    one, two = (operand.shape for operand in operands)
+    found = set()
+    for dim, pair in enumerate(zip(reversed(one), reversed(two))):
+        fits = 1 in pair
+        larger = operands[0] if pair[0] > pair[1] else operands[1]
+        if pair[0] != pair[1] and fits == ones and (not ones or isinstance(larger, torch.nn.Parameter)):
+            found.add((len(one), len(two), dim))
+    return frozenset(found)
 
 
 def _line(error: BaseException, files: Any, source_of: Callable[[str], str]) -> str:
