@@ -205,7 +205,9 @@ class Search:
 
     def _neighbours(self, point: Point) -> Iterator[tuple[frozenset[Path], Point]]:
         for path, value in leaves(point):
-            for other in alternatives(path, value, point):
+            # A model that is given says by its parameters and attributes which sizes it may be made for.
+            own = self.lab.sizes if path[0] == "input" and is_size(value) else ()
+            for other in dict.fromkeys([*alternatives(path, value, point), *own]):
                 yield frozenset((path,)), chosen(point, {path: other})
         yield from together(point)
         for other in (*other_ranks(point), *other_kinds(point)):

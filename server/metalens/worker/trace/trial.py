@@ -21,6 +21,7 @@ from metalens.worker.trace.observe import Observer
 from metalens.worker.trace.operators import FIRST
 from metalens.worker.trace.provenance import from_layers
 
+_SIZES, _MOST = 32, 1 << 16  # how many numbers of a model are of interest, and how large they may be
 _ELEMENTWISE = frozenset("add sub mul truediv div iadd isub imul itruediv".split())
 
 Dim = tuple[int, int, int]
@@ -96,12 +97,13 @@ class Outcome:
 
 
 class Lab:
-    """Makes tries of one class, or of one model that is given."""
+    """Makes tries of one class, or of one model that is given, in which these `sizes` occur."""
 
     def __init__(self, observer: Observer, cls: type, given: Optional[torch.nn.Module]) -> None:
         self.observer, self.cls, self.given = observer, cls, given
         self.tries = 0
         self._state = _state_of(given) if given is not None else []
+        self.sizes = _sizes_of(given) if given is not None else ()
 
     def attempt(self, point: Point) -> Outcome:
         """Build and call."""
@@ -209,6 +211,19 @@ def _grown(point: Point, configs: list[tuple[Config, MadeUp]]) -> Point:
     asked = {id(config): told(made_up) for config, made_up in configs}
     arguments = {name: asked.get(id(value), value) for name, value in point.arguments.items()}
     return replace(point, arguments=arguments)
+
+
+def _sizes_of(module: torch.nn.Module) -> tuple[int, ...]:
+    """The numbers among the attributes and the shapes of a model, those of its outer parts first."""
+    found: dict[int, None] = {}
+    for part in module.modules():
+        own = [value for value in vars(part).values() if type(value) is int]
+        tables = (vars(part).get(name, {}).values() for name in ("_parameters", "_buffers"))
+        own += [int(size) for table in tables for value in table if value is not None for size in value.shape]
+        found.update(dict.fromkeys(size for size in own if 1 < size < _MOST))
+        if len(found) >= _SIZES:
+            break
+    return tuple(found)[:_SIZES]
 
 
 def _state_of(module: torch.nn.Module) -> list[tuple[Any, dict[str, Any], dict[str, dict[str, Any]]]]:
