@@ -137,9 +137,7 @@ def _gets_further(finding: Finding, fix: Fix, place: Location, before: Report, a
 
 def _is_called(finding: Finding, report: Report) -> bool:
     """Whether code calls the model in this run; a fix after which it does so no more mends nothing."""
-    met = [o for o in report.findings if (o.code, o.location) == (finding.code, finding.location)]
-    notes = (note for other in met for note in other.notes if note.startswith("Called with "))
-    return any(not note.endswith("(probe).") for note in notes)
+    return any(o.called for o in report.findings if (o.code, o.location) == (finding.code, finding.location))
 
 
 def _lines(finding: Finding, report: Report, edits: Sequence[Edit]) -> set[int]:

@@ -244,7 +244,8 @@ class Finding:
     """A mistake in the user's model. `severity`: `error`, `warning`, `information` or `hint`.
 
     `model` is the qualname of the class in whose run it was found. `torch` is PyTorch's own message on real tensors.
-    `notes` are further sentences of the explanation. `passes` are the files whose code was under way.
+    `notes` are further sentences of the explanation. `passes` are the files whose code was under way. `called`: code
+    calls the model with inputs of its own.
     """
 
     code: str
@@ -257,6 +258,7 @@ class Finding:
     notes: tuple[str, ...] = ()
     fixes: tuple[Fix, ...] = ()
     passes: tuple[str, ...] = ()
+    called: bool = False
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,7 @@ def explain(case: Case, repairs: Repairs = repairs_of) -> Finding:
         notes=notes(case, mistake),
         fixes=fixes,
         passes=tuple(dict.fromkeys(frame.location.file for frame in failure.frames)),
+        called=failure.inputs is not None and failure.inputs.source != "probe",
     )
 
 
