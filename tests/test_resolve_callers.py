@@ -53,6 +53,18 @@ def test_the_zoo(file, only, expected):
     assert callers(Workspace(WORKSPACES / "zoo"), file, only) == expected
 
 
+def test_a_script_that_gets_the_class_by_a_name_that_is_put_together(tmp_path):
+    files = {
+        "models/__init__.py": "",
+        "models/net.py": NET,
+        "models/base.py": "import torch",
+        "tools.py": "import importlib\ndef find(name, kind): return getattr(importlib.import_module(kind), name)",
+        "train.py": "import models.net, models.base, tools\ntools.find('N' + 'et', 'mod' + 'els.net')()",
+        "plain.py": "import models.net\nprint(models.net)",
+    }
+    assert callers(tree(tmp_path, files), "models/net.py") == ["train.py"]
+
+
 def test_the_best_come_first(tmp_path):
     files = {
         "net.py": NET + "def demo(): return Net()",

@@ -19,6 +19,7 @@ from metalens.resolve.index import View, is_below
 from metalens.resolve.names import Definition, Module, Names, Symbol
 from metalens.resolve.options import facts_of
 from metalens.resolve.outline import MODULE, Outline
+from metalens.resolve.reaching import reaching
 from metalens.resolve.sweep import values_of, words_of
 from metalens.workspace.documents import Unreadable, Workspace
 from metalens.workspace.walk import PYTHON
@@ -78,6 +79,8 @@ def callers_in(view: View, classes: Sequence[ModuleClass]) -> tuple[CallerFile, 
     home = classes[0].file
     search = _Search(view)
     search.run((home, item.qualname.partition(".")[0]) for item in classes)
+    if all(item.kind in (Kind.HOME, Kind.CONTAINS) for item in search.callers(home)):
+        search.reach(reaching(view, home))
     found = sorted(search.callers(home), key=lambda item: (search.distance(item, home), item.file))
     # Many scripts of one kind tell less than a test or a page beside them.
     kinds = {item.kind: item for item in reversed(found)}
@@ -125,6 +128,11 @@ class _Search:
                 }
                 if any(names & words_of(self._view, path) and names & values_of(self._view, path) for path in files):
                     yield file
+
+    def reach(self, scripts: Iterable[str]) -> None:
+        """Scripts which lead to the classes although they do not name them."""
+        for script in scripts:
+            self._found.setdefault(script, {})[MODULE] = MAX_HOPS + 1
 
     def callers(self, home: str) -> Iterator[CallerFile]:
         """What was found, by file."""

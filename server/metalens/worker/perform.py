@@ -25,6 +25,7 @@ from metalens.worker.trace import collect, pinned
 from metalens.worker.trace.again import judge_failed
 from metalens.worker.trace.alone import Alone, build_alone, run_alike, run_alone
 from metalens.worker.trace.deadline import TOO_LONG, OutOfTime, deadline
+from metalens.worker.trace.declared import declares_inputs
 from metalens.worker.trace.facts import Failure
 from metalens.worker.trace.failures import failure_of
 from metalens.worker.trace.following import Following
@@ -260,7 +261,7 @@ def _explain(
             alone[file, qualname] = problem
             return
         built = [seen for seen in observer.seen if collect.is_of(seen, file, qualname) and seen.done][-1:]
-    for seen in built[:1]:
+    for seen in sorted(built, key=lambda seen: not declares_inputs(seen.root or seen))[:1]:
         # A model that was built but not called shows its parts together better than each is shown by itself.
         for item in (seen.root, seen):
             if item is not None and item.done and item.called is None:

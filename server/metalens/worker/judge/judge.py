@@ -71,8 +71,11 @@ def explain(case: Case, repairs: Repairs = repairs_of) -> Finding:
 def may_speak(failure: Failure) -> bool:
     """Whether a run of this grade may raise a finding: clean ones may, borrowed ones for sizes fixed in the class.
 
-    A model that is called with nothing (a slice beyond what there is of the data) would not have been called.
+    A model that is called with nothing (a slice beyond what there is of the data) would not have been called. Nor is
+    what a script gathers of a model that was trained (gradients, say) ever nothing.
     """
+    if not failure.modules and any(isinstance(part, (list, tuple)) and not part for part in failure.args):
+        return False
     graded = failure.grade == "clean" or (failure.grade == "borrowed" and failure.fixed)
     return graded and not any(part.numel() == 0 for call in failure.modules[:1] for part in _tensors(call))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import ast
 import dataclasses
 import enum
@@ -16,6 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Optional, Union
 
 from metalens.worker.load import yamls
+from metalens.worker.load.config_files import Parser
 from metalens.worker.load.settings import Settings
 from metalens.worker.load.unknown import Unknown, UnknownError
 
@@ -331,26 +331,6 @@ _FLAGS: dict[str, Any] = {
 }
 
 
-# ---------------------------------------------------------------- argparse with files
-
-
-class _Parser(argparse.ArgumentParser):
-    """configargparse: an argument parser; what it would read from files is left out."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        names = inspect.signature(argparse.ArgumentParser.__init__).parameters
-        super().__init__(*args, **{key: value for key, value in options.items() if key in names})
-
-    def add_argument(self, *args: Any, **options: Any) -> Any:
-        """As of argparse."""
-        for name in ("is_config_file", "is_config_file_arg", "is_write_out_config_file_arg", "env_var"):
-            options.pop(name, None)
-        return super().add_argument(*args, **options)
-
-    add = add_arg = add_argument
-
-
-_PARSERS = {"ArgumentParser": _Parser, "ArgParser": _Parser}
 _MODULES: dict[str, dict[str, Any]] = {
     "tyro": {"cli": _settings},
     "simple_parsing": {"parse": _settings},
@@ -363,8 +343,7 @@ _MODULES: dict[str, dict[str, Any]] = {
     "absl.flags": _FLAGS,
     "ml_collections.config_flags": {"DEFINE_config_file": _define(_config_of), "DEFINE_config_dict": _define(None)},
     "ml_collections.config_flags.config_flags": {"DEFINE_config_file": _define(_config_of)},
-    "configargparse": _PARSERS,
-    "jsonargparse": _PARSERS,
+    "jsonargparse": {"ArgumentParser": Parser},
     "transformers": {"HfArgumentParser": HfArgumentParser},
     "transformers.hf_argparser": {"HfArgumentParser": HfArgumentParser},
 }

@@ -10,6 +10,7 @@ from typing import Any, Optional
 from metalens.worker.load.unknown import Unknown
 
 STAND_IN = True
+_NOTHING: Any = object()
 
 
 class Skipped(Exception):
@@ -22,6 +23,46 @@ class Fixture:
     def __init__(self, function: Callable[..., Any], params: Any = None) -> None:
         self.function = function
         self.params = list(params or ())
+
+
+class MonkeyPatch:
+    """`monkeypatch`: what a test puts in the place of something else, until `undo`."""
+
+    def __init__(self) -> None:
+        self._before: list[tuple[Any, str, Any]] = []
+
+    def setattr(self, target: Any, name: Any, value: Any = _NOTHING, raising: bool = True) -> None:
+        """`setattr(owner, name, value)`, or `setattr("package.module.name", value)`."""
+        if value is _NOTHING:
+            path, _, attribute = target.rpartition(".")
+            target, name, value = _named(path), attribute, name
+        self._before.append((target, name, vars(target).get(name, _NOTHING)))
+        setattr(target, name, value)
+
+    def undo(self) -> None:
+        """Everything as it was."""
+        while self._before:
+            owner, name, value = self._before.pop()
+            delattr(owner, name) if value is _NOTHING else setattr(owner, name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return lambda *args, **kwargs: None  # environment, items and paths decide no shapes
+
+
+def _named(path: str) -> Any:
+    """The module, or what it holds, of a dotted name."""
+    for at in range(path.count(".") + 1, 0, -1):
+        parts = path.split(".")
+        try:
+            found: Any = importlib.import_module(".".join(parts[:at]))
+        except ImportError:
+            continue
+        for part in parts[at:]:
+            found = getattr(found, part)
+        return found
+    raise ImportError(path)
 
 
 class _Values(tuple):  # type: ignore[type-arg]
@@ -92,6 +133,7 @@ def _import_or_skip(name: str, *args: Any, **kwargs: Any) -> Any:
 
 _PYTEST: dict[str, Any] = {
     "mark": _Marks(),
+    "MonkeyPatch": MonkeyPatch,
     "fixture": _fixture,
     "param": lambda *values, **kwargs: _Values(values),
     "raises": _raises,

@@ -10,6 +10,7 @@ from typing import Union
 from metalens.worker.load.walking import nodes
 
 _TRAINING = re.compile(r"epoch|loader|dataset|batches|tqdm|trange|num_iter|n_iter|max_steps|max_iters", re.IGNORECASE)
+_NAMES = re.compile(r"__dict__|\bvars\(|\bdir\(|\bgetmembers\(")  # what is looked through, not trained on
 _BUILTINS = frozenset(dir(builtins)) | {"self", "cls"}
 _STEPS = {"backward", "zero_grad", "step"}
 _MACHINE = re.compile(
@@ -96,7 +97,7 @@ def looks_like_module(node: ast.ClassDef) -> bool:
 def is_training_loop(loop: Union[ast.For, ast.While]) -> bool:
     """Whether one round of the loop shows all that it has to show."""
     header = [loop.test] if isinstance(loop, ast.While) else [loop.iter, loop.target]
-    if any(_TRAINING.search(ast.unparse(part)) for part in header):
+    if any(_TRAINING.search(text) and not _NAMES.search(text) for text in map(ast.unparse, header)):
         return True
     calls = (node.func for node in nodes(loop) if isinstance(node, ast.Call))
     return any(isinstance(function, ast.Attribute) and function.attr in _STEPS for function in calls)

@@ -8,6 +8,7 @@ from typing import Any, Optional
 
 from metalens.worker.load.unknown import UnknownError
 from metalens.worker.trace import probe
+from metalens.worker.trace.declared import run_declared
 from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.invent import inventions
 from metalens.worker.trace.observe import Observer, Seen
@@ -121,6 +122,8 @@ def run_alone(seen: Seen, observer: Observer, may_judge: bool) -> str:
     A contradiction inside the class is reported through the tracer's `on_failure` when `may_judge`.
     """
     tracer, module = observer.tracer, seen.built.module
+    if run_declared(seen, observer):
+        return ""
 
     def run(inputs: dict[str, Any]) -> Optional[BaseException]:
         tracer.mended = ""

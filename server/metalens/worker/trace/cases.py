@@ -8,7 +8,7 @@ import unittest
 from collections.abc import Callable, Iterator
 from typing import Any, Optional
 
-from metalens.worker.load.pytests import Fixture
+from metalens.worker.load.pytests import Fixture, MonkeyPatch
 from metalens.worker.load.unknown import Unknown
 
 _MOST_SETS, _MOST_CLASSES, _MOST_CASES = 4, 16, 40
@@ -48,9 +48,14 @@ def _function(function: Any, namespace: dict[str, Any], owner: Any = None) -> It
     for values in _sets(function):
 
         def call(values: dict[str, Any] = values) -> Any:
-            given = [values[name] if name in values else _made(name, namespace) for name in required]
+            monkeypatch = MonkeyPatch()
+            named = {**namespace, "monkeypatch": monkeypatch}
+            given = [values[name] if name in values else _made(name, named) for name in required]
             rest = {name: value for name, value in values.items() if name not in required}
-            return function(*(() if owner is None else (owner(),)), *given, **rest)
+            try:
+                return function(*(() if owner is None else (owner(),)), *given, **rest)
+            finally:
+                monkeypatch.undo()
 
         yield call
 
@@ -71,6 +76,8 @@ def _names_code(sets: list[dict[str, Any]]) -> bool:
 def _made(name: str, namespace: dict[str, Any], depth: int = 4) -> Any:
     """The value of a fixture; Unknown for what is none."""
     fixture = namespace.get(name)
+    if isinstance(fixture, MonkeyPatch):
+        return fixture
     if not isinstance(fixture, Fixture) or depth == 0:
         return Unknown(name)
     request = types.SimpleNamespace(param=fixture.params[0] if fixture.params else Unknown("request.param"))

@@ -85,6 +85,13 @@ def sides_of(error: BaseException, raised: Optional[Raised], call: Any) -> Optio
     return None
 
 
+def _of_split(x: torch.Tensor, raised: Raised) -> Optional[Sides]:
+    sizes = [size for size in raised.args[1] if type(size) is int]
+    dim = raised.kwargs.get("dim", raised.args[2] if len(raised.args) > 2 else 0)
+    told = len(sizes) == len(raised.args[1]) and type(dim) is int and -x.dim() <= dim < x.dim()
+    return _unequal(int(x.shape[dim]), sum(sizes)) if told else None
+
+
 def _of_function(raised: Raised) -> Optional[Sides]:
     name = str(getattr(raised.function, "__name__", "")).strip("_")
     tensors = [part for part in (*raised.args, *raised.kwargs.values()) if isinstance(part, torch.Tensor)]
@@ -102,6 +109,8 @@ def _of_function(raised: Raised) -> Optional[Sides]:
         return _unequal(int(x.shape[1]), int(tensors[1].shape[0]))
     if name in ("layer_norm", "rms_norm") and len(raised.args) > 1 and isinstance(raised.args[1], (tuple, list)):
         return _first_difference(list(map(int, x.shape)), list(map(int, raised.args[1])))
+    if name.startswith("split") and len(raised.args) > 1 and isinstance(raised.args[1], (tuple, list)):
+        return _of_split(x, raised)
     if name in _BINARY and len(tensors) > 1:
         return _of_operands(x, tensors[1])
     if name in ("view", "reshape"):

@@ -9,13 +9,14 @@ import io
 import os
 import re
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from metalens.worker.load.inventions import LISTS, WORDS, invented, more
 from metalens.worker.trace import listed
 from metalens.worker.trace.listed import made
 
-_REAL_OPEN, _REAL_GLOB, _REAL_LISTDIR = builtins.open, glob.glob, os.listdir
+_REAL_OPEN, _REAL_GLOB, _REAL_LISTDIR, _REAL_WALK = builtins.open, glob.glob, os.listdir, os.walk
 _WRITING = frozenset("wax+")
 _TEXTS = (".txt", ".tokens", ".text", ".words", ".raw")
 _WORD = re.compile(r"[^\W\d_]+")
@@ -28,6 +29,7 @@ def patches() -> list[tuple[Any, str, Any]]:
     found: list[tuple[Any, str, Any]] = [(os, name, _nothing) for name in changing.split() if hasattr(os, name)]
     found += listed.patches()
     found += [(builtins, "open", _open), (io, "open", _open), (os, "listdir", _listdir), (glob, "glob", _glob)]
+    found += [(os, "walk", _walk)]
     return found
 
 
@@ -100,6 +102,12 @@ def _listdir(path: Any = ".") -> list[str]:
     except FileNotFoundError:
         made(os.path.join(str(path), name) for name in _names())
         return _names()
+
+
+def _walk(top: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:
+    if os.path.isdir(top):
+        return _REAL_WALK(top, *args, **kwargs)
+    return iter([(top, [], _listdir(top))])
 
 
 def _names() -> list[str]:

@@ -13,7 +13,11 @@ STAND_IN = True
 
 def patches() -> list[tuple[Any, str, Any]]:
     """Stand-ins for what lists files by a pattern: owner, name, value."""
-    return [(Path, "glob", _lister(Path.glob, "")), (Path, "rglob", _lister(Path.rglob, "**"))]
+    return [
+        (Path, "glob", _lister(Path.glob, "")),
+        (Path, "rglob", _lister(Path.rglob, "**")),
+        (Path, "iterdir", lambda path: (path / name for name in os.listdir(path))),
+    ]
 
 
 def _lister(real: Callable[..., Any], before: str) -> Callable[..., Iterator[Path]]:

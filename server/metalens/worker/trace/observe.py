@@ -288,6 +288,12 @@ def class_file(cls: Any) -> Optional[str]:
     return os.path.realpath(file) if isinstance(file, str) else None
 
 
+def has_own_constructor(cls: type) -> bool:
+    """Whether a module class, or one of its bases that are not torch's, says how it is built."""
+    owner = _constructor_owner(cls)
+    return owner is not None and not _is_torch(owner)
+
+
 def _is_torch(cls: Optional[type]) -> bool:
     return cls is not None and cls.__module__.split(".")[0] == "torch"
 

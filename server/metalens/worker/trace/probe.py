@@ -15,6 +15,7 @@ from metalens.worker.trace.operators import SURPLUS
 from metalens.worker.trace.patterns import layer_of, shape_for
 from metalens.worker.trace.written import are_integers, sizes_of, written_shapes
 
+_SPLIT = re.compile(r"split_sizes to sum exactly to (\d+) .*dimension (-?\d+)\), but got split_sizes=\[([\d, ]+)\]")
 _SIZES = (64, 32, 28, 224, 96, 128, 256, 16, 48, 227, 299, 384, 512, 8)
 _MOST_TRIES = 40
 _TOKENS = re.compile(r"ids?$|token|idx|index|indices|label|target|input_ids|src$|tgt$|seq$|words|text", re.IGNORECASE)
@@ -247,6 +248,11 @@ def _shapes(spec: Spec, text: str, raised: Optional[tuple[Any, tuple[Any, ...]]]
             yield (shape[0], width, *(shape[2:] or (64,))[:1] * rank)
         if name in ("layer_norm", "rms_norm") and len(raised[1]) > 1 and isinstance(raised[1][1], (tuple, list)):
             yield (*shape[: -len(raised[1][1])], *raised[1][1])
+    parts = _SPLIT.search(text)
+    if parts:
+        dim, size = int(parts.group(2)), sum(map(int, parts.group(3).split(",")))
+        if -len(shape) <= dim < len(shape) and shape[dim] == int(parts.group(1)):
+            yield tuple(size if at == dim % len(shape) else other for at, other in enumerate(shape))
     clash = re.search(r"size of tensor a \((\d+)\) must match the size of tensor b \((\d+)\)", text)
     if clash:
         left, right = int(clash.group(1)), int(clash.group(2))

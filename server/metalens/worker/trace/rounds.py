@@ -7,8 +7,9 @@ rounds call a model and leave everything as it was, as in sampling step by step,
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from types import FrameType
 from typing import Any, Protocol
 
@@ -19,6 +20,7 @@ from metalens.worker.trace.guards import unknowns
 
 _EVERY = (10_000, 1_000, 100, 10)  # what happens every so many rounds
 _DEEP, _MOST = 3, 64
+_SECONDS = 1.5  # that a loop may go on which gathers something
 _ALIKE, _LOOKED_AT = 3, 8  # rounds that show what all are like, and after so many nobody looks any more
 
 
@@ -37,6 +39,7 @@ def rounds(tracer: Tolerant, items: Any, most: int, structure: Any, frame: Frame
     source, called = iter(items), tracer.called
     last: list[Any] = []
     states: list[dict[str, Any]] = []
+    more = False
     try:
         for index in range(most):
             before = tracer.called
@@ -47,7 +50,12 @@ def rounds(tracer: Tolerant, items: Any, most: int, structure: Any, frame: Frame
                 if len(states) == _ALIKE and is_steady(_without(last, states)):
                     tracer.cut = True
                     return
-        more = next(source, source) is not source
+            elif most > 1 and index >= most - _ALIKE:
+                states = [*states[1 - _ALIKE :], state_of(frame)]
+        if most > 1 and not is_steady(_without(last, states)):
+            more = yield from _gathering(tracer, source)
+        else:
+            more = next(source, source) is not source
     except StopIteration:
         return
     except UnknownError:
@@ -58,6 +66,17 @@ def rounds(tracer: Tolerant, items: Any, most: int, structure: Any, frame: Frame
         yield from _late(tracer, items, frame)
     elif more:
         tracer.cut = True
+
+
+def _gathering(tracer: Tolerant, source: Iterator[Any]) -> Generator[Any, None, bool]:
+    """The rest of a loop that leaves something behind in each round; whether that took too long."""
+    until = time.process_time() + _SECONDS
+    for item in source:
+        if time.process_time() > until:
+            tracer.doubt("most rounds of a loop were left out")
+            return True
+        yield item
+    return False
 
 
 def _late(tracer: Tolerant, items: range, frame: FrameType) -> Iterator[Any]:

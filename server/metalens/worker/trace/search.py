@@ -168,6 +168,8 @@ class Search:
     def _of_settings(self, found: Outcome, place: Place) -> list[Point]:
         """Points at which other arguments give the layer other settings; nothing if it refuses itself with all."""
         for path, value in leaves(found.point):
+            if path[0] == "argument" and isinstance(path[-1], int):
+                return [found.point]  # one of several numbers, where the layer may want a single one
             for other in alternatives(path, value, found.point) if path[0] == "argument" else ():
                 outcome = self._reached(chosen(found.point, {path: other}), found, path)
                 if outcome is not None and outcome.passes(place):

@@ -10,7 +10,7 @@ from typing import Any, Optional
 
 from metalens.worker.load.inventions import SIZES
 from metalens.worker.trace.assume import Point, chosen, first_arguments, given_arguments, is_size, leaves
-from metalens.worker.trace.observe import Observer, Seen
+from metalens.worker.trace.observe import Observer, Seen, has_own_constructor
 from metalens.worker.trace.search import Answer, Search
 from metalens.worker.trace.stateful import waits_for_state
 from metalens.worker.trace.trial import Lab, Outcome
@@ -35,7 +35,9 @@ def seek(cls: type, seen: Optional[Seen], observer: Observer, seconds: float) ->
             _act(lab, answer, unless or "")
             return
     lab = Lab(observer, cls, None)
-    _act(lab, Search(lab, began + seconds).run(_starts(cls, seen)), "")
+    answer = Search(lab, began + seconds).run(_starts(cls, seen))
+    # What one of torch's own constructors was given is no statement of the class.
+    _act(lab, answer if has_own_constructor(cls) else replace(answer, contradiction=None), "")
 
 
 def rests_on_sizes(seen: Seen) -> bool:

@@ -40,7 +40,8 @@ def picked(call: Call, marks: Marks) -> Optional[Tell]:
 def pooled(call: Call, marks: Marks) -> Optional[Tell]:
     """`out.mean(dim=1)` of it."""
     dim = call.argument(1, "dim")
-    return _tell(call, f"{call.name}(1)", sure=False) if dim in (1, (1,), [1]) else None
+    of_second = isinstance(dim, (int, tuple, list)) and dim in (1, (1,), [1])  # `max` may get another tensor
+    return _tell(call, f"{call.name}(1)", sure=False) if of_second else None
 
 
 def _of_second(key: tuple[Any, ...]) -> Optional[int]:

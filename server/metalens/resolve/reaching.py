@@ -1,0 +1,57 @@
+"""Scripts that may build a file's classes without naming them: by a registry, or by a name that is put together."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+
+from metalens.resolve.imports import imports_of
+from metalens.resolve.index import View, is_package
+from metalens.workspace.walk import PYTHON
+
+MAX_SCRIPTS = 3
+_MAX_ASKED = 60
+_DYNAMIC = ("import_module", "__import__", "iter_modules", "walk_packages")
+_BY_NAME = re.compile(r"^(import_module|__import__|getattr|globals|vars|eval|__dict__|\w*regist\w*)$", re.IGNORECASE)
+
+
+def reaching(view: View, home: str) -> tuple[str, ...]:
+    """At most `MAX_SCRIPTS` scripts that import the file, or what loads the modules of its folder by name."""
+    scripts = [file for file in view.workspace.python_files() if file != home and _is_script(view, file)]
+    scripts.sort(key=lambda file: (_away(file, home), file))
+    found = (script for script in scripts[:_MAX_ASKED] if home in _reached(view, script))
+    return tuple(script for script, _ in zip(found, range(MAX_SCRIPTS), strict=False))
+
+
+def _is_script(view: View, file: str) -> bool:
+    outline = view.outline(file)
+    return outline is not None and (outline.main_guard or (outline.calls and not is_package(os.path.dirname(file))))
+
+
+def _away(file: str, home: str) -> int:
+    return os.path.relpath(file, os.path.dirname(home)).count(os.sep)
+
+
+def _reached(view: View, script: str) -> set[str]:
+    files = set(imports_of(view, script).files)
+    folders = {os.path.dirname(file) for file in files if _is_dynamic(view, file)}
+    beside = {file for folder in folders for file in _modules(folder)} - files
+    if not any(_asks_by_name(view, file) for file in files):
+        return set()
+    return files.union(beside, *(imports_of(view, file).files for file in sorted(beside)))
+
+
+def _is_dynamic(view: View, file: str) -> bool:
+    outline = view.outline(file)
+    return outline is not None and any(name in outline.mentions for name in _DYNAMIC)
+
+
+def _asks_by_name(view: View, file: str) -> bool:
+    """Whether the file may get a class by its name, or keeps it in a table of its own."""
+    outline = view.outline(file)
+    return outline is not None and any(map(_BY_NAME.match, outline.mentions))
+
+
+def _modules(folder: str) -> Iterator[str]:
+    return (os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(PYTHON))
