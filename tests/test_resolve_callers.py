@@ -60,7 +60,7 @@ def test_a_script_that_gets_the_class_by_a_name_that_is_put_together(tmp_path):
         "models/base.py": "import torch",
         "tools.py": "import importlib\ndef find(name, kind): return getattr(importlib.import_module(kind), name)",
         "train.py": "import models.net, models.base, tools\ntools.find('N' + 'et', 'mod' + 'els.net')()",
-        "plain.py": "import models.net\nprint(models.net)",
+        "plain.py": "import models.net",
     }
     assert callers(tree(tmp_path, files), "models/net.py") == ["train.py"]
 

@@ -51,12 +51,14 @@ async def verify(
     """
     deadline = time.monotonic() + patience
     screen = await _screen(finding, found_by, run) if finding.fixes else None
+    tracked = [await _tracked(finding, found, run) for found in found_by] if finding.fixes else []
+    tracked.sort(key=lambda found: (found[0].explore, found[0].thorough, found[1].seconds))
     kept: list[Fix] = []
     for candidates, enough in _kinds(finding.fixes):
         at = 0
         while at < len(candidates) and len(kept) < (enough if at < LIKELY else 1) and time.monotonic() < deadline:
             some = candidates[at : at + AT_ONCE]
-            trials = await asyncio.gather(*(_tried(fix, finding, found_by, screen, text_of, run) for fix in some))
+            trials = await asyncio.gather(*(_tried(fix, finding, tracked, screen, text_of, run) for fix in some))
             kept += [replace(fix, gives=trial.gives) for fix, trial in zip(some, trials, strict=True) if trial.mends]
             at += len(some)
         if kept:
@@ -79,9 +81,31 @@ async def _screen(finding: Finding, found_by: Sequence[Found], run: Runner) -> F
         quick = replace(original, callers=callers, targets=(), wanted=wanted)
         report = await run(quick)
         if isinstance(report, Report) and report.seconds < before.seconds / _QUICKER:
-            same = any(_identity(finding, finding.location) == _identity(o, o.location) for o in report.findings)
-            return (quick, report) if same else None
+            return (quick, report) if any(_is_same(finding, other) for other in report.findings) else None
     return None
+
+
+async def _tracked(finding: Finding, found: Found, run: Runner) -> Found:
+    """The run again, with the lines of the finding's file, and of callers alone if one of them called the model.
+
+    What is probed for want of a caller differs from one trial to the next, and takes most of the time.
+    """
+    original, before = found
+    finding = _own(finding, before)
+    callers_alone = _is_called(finding, before) and not original.thorough
+    if not callers_alone and finding.location.file in original.traces:
+        return found
+    told = replace(original, traces=(finding.location.file,), explore=original.explore and not callers_alone)
+    report = await run(told)
+    if isinstance(report, Report) and any(_is_same(finding, other) for other in report.findings):
+        return told, report
+    return found
+
+
+def _own(finding: Finding, report: Report) -> Finding:
+    """The finding as this run has it, which may tell of another model around the mistake, with other sizes."""
+    key = finding.code, finding.location
+    return next((other for other in report.findings if (other.code, other.location) == key), finding)
 
 
 async def _tried(
@@ -93,14 +117,19 @@ async def _tried(
     }
     gives: Value | None = None
     for original, before in (screen, *found_by) if screen else found_by:
+        own = _own(finding, before)
         timeout = min(original.timeout, max(_LEAST_SECONDS, _SLOWER * before.seconds))
         overlay = {**original.overlay, **edited}
         traces = (finding.location.file,)
         after = await run(replace(original, overlay=overlay, traces=traces, timeout=timeout))
-        if isinstance(after, Crash) or not _better(finding, fix, before, after):
+        if isinstance(after, Crash) or not _better(own, fix, before, after):
             return Trial(False)
-        gives = gives or _output(finding, after)
+        gives = gives or _output(own, after)
     return Trial(bool(fix.edits) and bool(found_by), gives)
+
+
+def _is_same(one: Finding, other: Finding) -> bool:
+    return _identity(one, one.location) == _identity(other, other.location)
 
 
 def _better(finding: Finding, fix: Fix, before: Report, after: Report) -> bool:
@@ -110,6 +139,9 @@ def _better(finding: Finding, fix: Fix, before: Report, after: Report) -> bool:
     left = {_identity(other, other.location) for other in counted}
     # The others must say what they said: a fix that changes their sizes would not go together with theirs.
     expected = {_identity(other, moved(other.location, edits)) for other in before.findings}
+    # A script that gets further may make a mistake of its own there that it made before.
+    known = {(other.code, other.message) for other in before.findings if not other.model}
+    expected |= {_identity(o, o.location) for o in after.findings if not o.model and (o.code, o.message) in known}
     code, place, _ = _identity(finding, moved(finding.location, edits))
     gone = (code, place) not in {other[:2] for other in left}
     return gone and left <= expected and _gets_further(finding, fix, place, before, after)
@@ -181,8 +213,5 @@ def _rank(context: Context) -> int:
 
 def _output(finding: Finding, report: Report) -> Value | None:
     """What forward of the model gives in its best run."""
-    return next((context.output for context in _own(finding, report) if context.status == "traced"), None)
-
-
-def _own(finding: Finding, report: Report) -> list[Context]:
-    return [context for context in report.contexts if context.qualname == finding.model]
+    own = (context for context in report.contexts if context.qualname == finding.model)
+    return next((context.output for context in own if context.status == "traced"), None)

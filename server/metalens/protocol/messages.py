@@ -70,7 +70,7 @@ class Run:
     explained; without any, every workspace class that is met is reported. `traces` names the files whose expressions
     are wanted. `timeout` is in seconds of processor time, so that a busy machine makes answers late but not fewer;
     `memory` is in MiB. `pins` are followed whatever callers do. `thorough`: what the targets run with is searched for,
-    which takes seconds for each that nobody builds or calls.
+    which takes seconds for each that nobody builds or calls. Without `explore` nothing is run but what callers run.
     """
 
     id: int
@@ -85,6 +85,7 @@ class Run:
     memory: int = 1024
     pins: tuple[Pin, ...] = ()
     thorough: bool = False
+    explore: bool = True
 
     @property
     def patience(self) -> float:

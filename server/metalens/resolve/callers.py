@@ -26,6 +26,8 @@ from metalens.workspace.walk import PYTHON
 
 MAX_CALLERS = 8
 MAX_HOPS = 5
+_MAX_CONFIGS = 300
+_LOADING = frozenset({"import_module", "__import__"})
 
 _TEST_FILE = re.compile(r"(?:^test_.*|.*_test|^tests?|^conftest)\.py$")
 
@@ -111,7 +113,12 @@ class _Search:
                 fresh[file] |= self._spread(file, hops)
             if hops == MAX_HOPS:
                 return
+            named = frozenset(name for found in fresh.values() for name in found)
             fresh = self._search(_words(fresh), hops + 1)
+            for file, name in self._loaders(named):
+                if name not in self._found.get(file, {}):
+                    self._found.setdefault(file, {})[name] = hops + 1
+                    fresh.setdefault(file, set()).add(name)
             if not fresh:
                 return
 
@@ -133,6 +140,15 @@ class _Search:
         """Scripts which lead to the classes although they do not name them."""
         for script in scripts:
             self._found.setdefault(script, {})[MODULE] = MAX_HOPS + 1
+
+    def _loaders(self, names: frozenset[str]) -> Iterator[tuple[str, str]]:
+        """What imports by name, file by file, if a configuration names one of the classes: `target: models.Net`."""
+        loading = [(file, outline) for file in self._files if (outline := self._mentioning(file, _LOADING)) is not None]
+        configs = self._view.workspace.configurations()[:_MAX_CONFIGS] if loading else ()
+        if any(names & words_of(self._view, path) and names & values_of(self._view, path) for path in configs):
+            for file, outline in loading:
+                for word in _LOADING & outline.mentions.keys():
+                    yield from ((file, name) for name, _ in outline.mentions[word])
 
     def callers(self, home: str) -> Iterator[CallerFile]:
         """What was found, by file."""

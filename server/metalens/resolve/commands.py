@@ -12,8 +12,9 @@ from metalens.resolve.index import View
 from metalens.resolve.invocations import Invocation, invocations_of
 from metalens.resolve.options import Option, facts_of, options_of
 from metalens.resolve.shell import UNTOLD
-from metalens.resolve.sweep import CONFIGS, Sweep, config_files, plain
+from metalens.resolve.sweep import Sweep, config_files, plain
 from metalens.workspace.launch import command_lines
+from metalens.workspace.walk import CONFIGS
 
 MAX_LINES = 12
 _MOST_WRITTEN = 8
@@ -87,10 +88,12 @@ class _Search:
             *(self.view, self.script, self.reached, self.options, own),
             *(self.wanted.leading, self.wanted.classes, written),
         )
+        chosen = list(dict.fromkeys(map(sweep.with_required, chosen)))
         found: dict[tuple[str, ...], CommandLine] = {}
         if launch is not None:
             found[launch] = CommandLine(launch)
-        found.update({line: CommandLine(line) for line in (chosen if fitting else chosen[:1])})
+        some = chosen if fitting else chosen[:1]
+        found.update({line: CommandLine(line, alike=line in sweep.alike) for line in some})
         if not sweep.needs_more:
             found.setdefault((), CommandLine())
         base = next(iter(found), None)
@@ -106,7 +109,8 @@ class _Search:
             if line not in chosen:
                 is_told, is_alike = (not is_assumed and line in lines for lines in (sweep.told, sweep.alike))
                 found.setdefault(line, CommandLine(line, not (is_told or is_alike), alike=is_alike and not is_told))
-        found.update({line: CommandLine(line) for line in chosen if line not in found})
+        left = (line for line in chosen if line not in found)
+        found.update({line: CommandLine(line, alike=line in sweep.alike) for line in left})
         for line in () if fitting else others:
             is_alike = not is_assumed and line in sweep.alike
             found.setdefault(line, CommandLine(line, not is_alike, alike=is_alike))
@@ -188,7 +192,9 @@ class _Search:
                 if key:
                     groups.setdefault(key, []).append(line)
             if groups:
-                most = sorted(groups.items(), key=_by_size)[:_MOST_WRITTEN]
+                # Much of what is wanted is best, but of what only leads there the least.
+                sign = -1 if wanted is self.wanted.own else 1
+                most = sorted(groups.items(), key=lambda item: (sign * len(item[0]), sorted(item[0])))[:_MOST_WRITTEN]
                 seen: set[tuple[str, str]] = set()
                 count = max(_MOST_SAME, 1 + _MOST_NEEDED * bool(self.branches))
                 each = [self._different(lines, count, seen) for _, lines in most]
@@ -237,10 +243,6 @@ class _Search:
             if before is not None and len(taken) == 1:
                 before |= best[1]
         return taken
-
-
-def _by_size(item: tuple[frozenset[str], object]) -> tuple[int, list[str]]:
-    return -len(item[0]), sorted(item[0])
 
 
 def _in_turn(groups: Sequence[Sequence[tuple[str, ...]]]) -> Iterator[tuple[str, ...]]:

@@ -13,12 +13,14 @@ from weakref import WeakKeyDictionary
 from metalens.resolve.index import View
 from metalens.resolve.options import Facts, Option, Use, facts_of, joined
 from metalens.workspace.documents import Unreadable, Workspace
+from metalens.workspace.walk import CONFIGS
 
-CONFIGS = (".yaml", ".yml", ".json", ".toml")
 MAX_SIBLINGS = 60
 
 _CONFIG_FOLDERS = ("configs", "config", "conf", "cfgs", "cfg", "experiments")
 _MAX_REACHED = 80
+# What people call a run, of which nothing is chosen by it.
+_LABEL = re.compile(r"(run|exp|experiment|job|project|version)?_?(name|id|tag|title)|exp|experiment|comment|note|user")
 _MOST_TEXT = 256 * 1024
 _WORD = re.compile(r"[^\W\d]\w*")
 _VALUE = re.compile(r"""(?:[:=]|^\s*-)[ \t]*["']?(?:[\w.]+\.)?([^\W\d]\w*)["']?[ \t]*(?:[,}\]#].*)?$""", re.MULTILINE)
@@ -78,6 +80,23 @@ class Sweep:
                 words += option.spelled(value)
         return tuple(words)
 
+    def with_required(self, line: tuple[str, ...]) -> tuple[str, ...]:
+        """The command line with what everybody has to give and it leaves to the reader: a choice, or a name for the run."""
+        words = list(line)
+        chose = False
+        for option in self.options:
+            given = any(word.partition("=")[0] in option.flags for word in line)
+            if not option.flags or not option.required or option.default is not None or given:
+                continue
+            choices = [use.value for use in self._values(option) if self._must_choose(option, use)]
+            if choices or _LABEL.fullmatch(option.name.lower()):
+                words += option.spelled(choices[0] if choices else option.name)
+                chose = chose or len(choices) > 1
+        told = tuple(words)
+        if chose:
+            self.alike.add(told)
+        return told
+
     def variants(
         self, base: tuple[str, ...], beside: Sequence[tuple[str, ...]] = ()
     ) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
@@ -117,8 +136,10 @@ class Sweep:
 
     def _must_choose(self, option: Option, use: Use) -> bool:
         """Whether an option has to be given, and the value is one of those that the code knows."""
+        if not option.required or option.default is not None:
+            return False
         known = option.choices or [known.value for known in self._facts.uses.get(option.name, ())]
-        return option.required and option.default is None and use.value in known
+        return use.value in known or (not self._given(option) and use.value in self._configs(option))
 
     def _is_alike(self, option: Option, path: str) -> bool:
         keys = keys_of(self.view, path)

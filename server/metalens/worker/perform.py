@@ -155,10 +155,11 @@ def perform(run: Run) -> Report:
         current.clear()
         with contextlib.suppress(OutOfTime, Limit), deadline(run.timeout * 0.2):
             know_parts(observer)
-            run_alike(observer)
+            if run.explore:
+                run_alike(observer)
         mode.settle()
         follow(pin for pin in run.pins if pin.arguments_at is None)
-        for target in _left(run, observer):
+        for target in _left(run, observer) if run.explore else ():
             if run.thorough and target in run.targets:
                 continue  # it was probed before, and is searched below
             left = run.timeout * 0.9 - (time.process_time() - began)

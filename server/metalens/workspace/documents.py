@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
-from metalens.workspace.walk import PAGES, SCRIPTS, Walker
+from metalens.workspace.walk import CONFIGS, PAGES, SCRIPTS, Walker
 
 MAX_BYTES = 2 * 1024 * 1024
 
@@ -89,6 +89,10 @@ class Workspace:
     def scripts(self) -> tuple[str, ...]:
         """The shell scripts, Makefiles and Dockerfiles of the workspace, likewise: they say how programs are called."""
         return self._walker.files(self.root, SCRIPTS)
+
+    def configurations(self) -> tuple[str, ...]:
+        """The files of settings of the workspace, likewise: they may name the classes that a program builds."""
+        return self._walker.files(self.root, CONFIGS)
 
     def walk(self, path: Path) -> tuple[str, ...]:
         """The file that the user names, or the Python files of the folder. Raises Unreadable if there is neither."""

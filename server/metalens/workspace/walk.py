@@ -15,6 +15,7 @@ MAX_FOLDERS = 20_000
 PYTHON = (".py",)
 PAGES = (".md", ".rst", ".ipynb")
 SCRIPTS = (".sh", ".bash", ".slurm", ".sbatch", ".mk", "Makefile", "makefile", "Dockerfile")
+CONFIGS = (".yaml", ".yml", ".json", ".toml")
 SKIPPED = frozenset({"node_modules", "__pycache__", "site-packages", "dist-packages"})
 GENERATED = frozenset({"build", "dist"})
 VIRTUAL_ENVIRONMENT = ("pyvenv.cfg", "conda-meta")
@@ -57,7 +58,7 @@ class Walker:
     def files(self, folder: Path, endings: tuple[str, ...] = PYTHON) -> tuple[str, ...]:
         """The absolute paths of the files in and below `folder`, sorted. Links to folders are not followed.
 
-        `endings` are of `PYTHON`, `PAGES` and `SCRIPTS`.
+        `endings` are of `PYTHON`, `PAGES`, `SCRIPTS` and `CONFIGS`.
         """
         found: list[str] = []
         start = os.path.abspath(folder)
@@ -137,7 +138,7 @@ def _read(folder: str, key: tuple[int, ...], above: tuple[_Rules, ...], own: _Ru
 
 
 def _files(entries: list[os.DirEntry[str]]) -> Iterator[os.DirEntry[str]]:
-    endings = PYTHON + PAGES + SCRIPTS
+    endings = PYTHON + PAGES + SCRIPTS + CONFIGS
     return (entry for entry in entries if entry.name.endswith(endings) and entry.name[0] != "." and _is_file(entry))
 
 

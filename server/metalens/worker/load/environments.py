@@ -61,6 +61,15 @@ _PROCGEN = (
     "bigfish bossfight caveflyer chaser climber coinrun dodgeball fruitbot heist jumper leaper maze miner ninja "
     "plunder starpilot"
 ).split()
+# What the recorded data of d4rl is of, by the first word of its name.
+_RECORDED: dict[str, tuple[int, int]] = {
+    **{"halfcheetah": (17, 6), "hopper": (11, 3), "walker2d": (17, 6), "ant": (111, 8), "antmaze": (29, 8)},
+    **{"maze2d": (4, 2), "pen": (45, 24), "hammer": (46, 26), "door": (39, 28), "relocate": (39, 30)},
+    **{"kitchen": (60, 9)},
+}
+_RECORDED_ID = re.compile(
+    r"(?P<name>[a-z0-9]+)-(?:random|medium|expert|full|umaze|large|human|cloned|complete|partial|mixed|open|eval).*-v\d+"
+)
 _ID = re.compile(
     r"(?:(?P<space>[\w:.-]+)/)?(?P<name>[A-Za-z0-9]+?)(?P<kind>NoFrameskip|Deterministic|Continuous|Hardcore)?(?P<ram>-ram)?"
     r"(?P<frames>NoFrameskip|Deterministic)?(?:-v(?P<version>\d+))?"
@@ -82,6 +91,10 @@ class Known:
 
 def known(id: str) -> Optional[Known]:
     """What is known of the environment with this id; None for a name that is not known."""
+    recorded = _RECORDED_ID.fullmatch(id)
+    if recorded is not None and recorded["name"] in _RECORDED:
+        values, moves = _RECORDED[recorded["name"]]
+        return Known((values,), (moves, 1.0))
     found = _ID.fullmatch(id)
     if found is None:
         return None

@@ -14,6 +14,7 @@ from typing import Any, Optional
 
 from metalens.worker.load import (
     accelerate,
+    albums,
     apex,
     backbones,
     boxes,
@@ -29,6 +30,7 @@ from metalens.worker.load import (
     hydra,
     lightning,
     mpi,
+    offline,
     omega,
     pictures,
     pretrained,
@@ -149,9 +151,11 @@ _SOURCES = (
     pretrained.module,
     boxes.module,
     scenes.module,
+    albums.module,
     commandlines.module,
     config_files.module,
     clicks.module,
+    offline.module,
     omega.module,
     hydra.module,
     records.module,
@@ -188,7 +192,8 @@ class MissingFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         frame: Optional[types.FrameType] = sys._getframe(2)
         while frame is not None:
             file = frame.f_code.co_filename
-            if "importlib" not in file and not frame.f_globals.get("STAND_IN"):
+            ours = str(frame.f_globals.get("__name__")).startswith("metalens.")  # who hands on `import_module(name)`
+            if "importlib" not in file and not ours:
                 return self.sources.holds(file)
             frame = frame.f_back
         return False

@@ -5,6 +5,7 @@ These stand in for the package even where it is installed: its own trainer wants
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import inspect
 import random
@@ -14,6 +15,7 @@ from typing import Any, Optional
 
 import torch
 
+from metalens.worker.load.commandlines import literal
 from metalens.worker.load.settings import Settings
 from metalens.worker.load.unknown import Unknown, UnknownError
 
@@ -21,6 +23,15 @@ STAND_IN = True
 
 _PACKAGES = ("pytorch_lightning", "lightning", "lightning.pytorch")
 _INSIDE = "core core.lightning core.module core.datamodule trainer trainer.trainer utilities utilities.seed cli"
+_OPTIONS = (
+    "logger checkpoint_callback default_root_dir gradient_clip_val process_position num_nodes num_processes gpus"
+    " auto_select_gpus tpu_cores log_gpu_memory progress_bar_refresh_rate overfit_batches track_grad_norm"
+    " check_val_every_n_epoch fast_dev_run accumulate_grad_batches max_epochs min_epochs max_steps min_steps"
+    " limit_train_batches limit_val_batches limit_test_batches val_check_interval log_every_n_steps accelerator"
+    " distributed_backend sync_batchnorm precision weights_summary num_sanity_val_steps resume_from_checkpoint profiler"
+    " benchmark deterministic auto_lr_find auto_scale_batch_size replace_sampler_ddp amp_backend amp_level strategy"
+    " devices enable_checkpointing enable_progress_bar detect_anomaly"
+).split()
 _STARRED = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
 
 
@@ -151,7 +162,7 @@ class Trainer:
         self.current_epoch = self.global_step = self.global_rank = self.local_rank = 0
         self.world_size = self.num_devices = self.num_nodes = 1
         self.training = self.is_global_zero = True
-        self.sanity_checking = False
+        self.sanity_checking = self.interrupted = self.should_stop = False
         self.max_epochs = options.get("max_epochs", 1)
         self.max_steps = options.get("max_steps", -1)
         self.num_training_batches = self.estimated_stepping_batches = 100
@@ -159,6 +170,21 @@ class Trainer:
         self.callback_metrics: dict[str, Any] = {}
         self._optimizers: Any = Unknown("an optimizer")
         self.datamodule: Any = None
+
+    @classmethod
+    def add_argparse_args(cls, parent_parser: Any, **options: Any) -> Any:
+        """The parser with the trainer's options, none of which decides a shape."""
+        for name in _OPTIONS:
+            with contextlib.suppress(argparse.ArgumentError):
+                parent_parser.add_argument(f"--{name}", type=_option, default=None)
+        return parent_parser
+
+    @classmethod
+    def from_argparse_args(cls, args: Any, **options: Any) -> Any:
+        """A trainer with these options."""
+        return cls(**{**{name: value for name, value in vars(args).items() if name in _OPTIONS}, **options})
+
+    from_argparse_args.__func__.takes_unknown = True  # type: ignore[attr-defined]
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -298,6 +324,11 @@ def _optimizers(made: Any) -> Any:
         return made
     found = [part.get("optimizer") if isinstance(part, dict) else part for part in made]
     return found[0] if len(found) == 1 else found
+
+
+def _option(text: str) -> Any:
+    """A word of the command line; a list of devices stays a text."""
+    return text if "," in text else literal(text)
 
 
 def _seed(seed: Any = None, *args: Any, **kwargs: Any) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import dis
 import enum
 import os
 import re
@@ -33,6 +34,12 @@ class DictConfig(Settings):
 
     def _converted(self, value: Any) -> Any:
         return node(value, self)
+
+    def __getattr__(self, name: str) -> Any:
+        # As in OmegaConf 2.0, so that `config.logger or ...` goes on; whoever asks with `hasattr` hears of newer ones.
+        if name not in self and not name.startswith("__") and _is_plain(sys._getframe(1)):
+            return None
+        return super().__getattr__(name)
 
     def __getitem__(self, key: Any) -> Any:
         return _told(super().__getitem__(key), self, str(key))
@@ -78,6 +85,11 @@ class DictConfig(Settings):
         return bool(plain(self) == (plain(other) if isinstance(other, (DictConfig, ListConfig)) else other))
 
     __hash__ = object.__hash__  # type: ignore[assignment]
+
+
+def _is_plain(frame: Any) -> bool:
+    """Whether code reads an attribute, rather than calls something that reads it."""
+    return bool(dis.opname[frame.f_code.co_code[frame.f_lasti]] == "LOAD_ATTR")
 
 
 class ListConfig(list):  # type: ignore[type-arg]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from metalens.worker.load.instrument import Table, instrument
 from metalens.worker.load.parsing import parsed
 from metalens.worker.load.sources import read_text
-from metalens.worker.load.syntax import is_training_loop
+from metalens.worker.load.syntax import is_training_loop, without_messages
 
 # Characters of source; what a process keeps of them is some forty times as large.
 _MOST = 2_500_000
@@ -42,7 +42,7 @@ def page_of(text: str, file: str) -> Page:
     tree = parsed(text, file)
     # An imported module keeps everything but loops that train, which belong to a script.
     tree.body = [part for part in tree.body if not (isinstance(part, ast.For) and is_training_loop(part))]
-    table = instrument(tree, text)
+    table = instrument(without_messages(tree), text)
     page = Page(text, table, compile(tree, file, "exec", dont_inherit=True))
     if _size + len(text) <= _MOST:
         _size += len(text) - (len(known.text) if known is not None else 0)

@@ -139,13 +139,18 @@ def pictured(array: Any, mode: Any = None) -> Any:
     """The picture that an array or a tensor (channels first) holds."""
     if isinstance(array, Picture):
         return array
+    if isinstance(array, Unknown):
+        return _opened().convert(mode) if mode else _opened()
     shape = [int(size) for size in getattr(array, "shape", ())]
-    if isinstance(array, Unknown) or len(shape) not in (2, 3):
+    if len(shape) not in (2, 3):
         return Unknown("a picture of something that is not known")
     if isinstance(array, torch.Tensor) and len(shape) == 3:
         shape = [*shape[1:], shape[0]]
     channels = 1 if len(shape) == 2 else shape[2]
     return Picture(shape[1], shape[0], channels).convert(mode) if mode else Picture(shape[1], shape[0], channels)
+
+
+pictured.takes_unknown = True  # type: ignore[attr-defined]
 
 
 def _new(mode: Any = "RGB", size: Sequence[int] = (1, 1), *args: Any, **kwargs: Any) -> Picture:

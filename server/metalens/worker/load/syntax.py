@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import re
-from typing import Union
+from typing import Any, Union
 
 from metalens.worker.load.walking import nodes
 
@@ -15,6 +15,7 @@ _BUILTINS = frozenset(dir(builtins)) | {"self", "cls"}
 _STEPS = {"backward", "zero_grad", "step"}
 _MACHINE = re.compile(
     r"cuda\.is_available|cuda\.device_count|is_gpu|has_gpu|gpu_count|nccl.*is_available|exists\(|is_?file\(|is_?dir\("
+    r"""|!= (?:''|"")"""
 )
 _EXITS = {"sys.exit", "exit", "quit", "os._exit"}
 
@@ -116,3 +117,27 @@ def calls(statement: ast.stmt) -> bool:
     call = statement.value if isinstance(statement, ast.Expr) else None
     function = call.func if isinstance(call, ast.Call) else None
     return isinstance(function, ast.Call) or (isinstance(function, ast.Name) and function.id not in _BUILTINS)
+
+
+class _Quiet(ast.NodeTransformer):
+    def visit_Expr(self, node: ast.Expr) -> ast.stmt:
+        return ast.copy_location(ast.Pass(), node) if is_output(node) and _is_told(node.value) else node
+
+
+def without_messages(tree: ast.Module) -> ast.Module:
+    """Without the messages of classes: `print(f"loaded {path}")` in a constructor must not stop it for want of a path.
+
+    Those that call something, or speak of shapes, stay.
+    """
+    for cls in [node for node in nodes(tree) if isinstance(node, ast.ClassDef)]:
+        _Quiet().visit(cls)
+    return tree
+
+
+def _is_told(call: Any) -> bool:
+    """Whether a message is a text that is put together of names and attributes."""
+    inner = [node for argument in call.args for node in ast.walk(argument)]
+    calls = [node.func for node in inner if isinstance(node, ast.Call)]
+    plain = all(isinstance(function, ast.Attribute) and function.attr == "format" for function in calls)
+    texts = [node for node in inner if isinstance(node, ast.JoinedStr)] + calls
+    return plain and bool(texts) and not any(isinstance(node, ast.Attribute) and node.attr == "shape" for node in inner)

@@ -118,6 +118,11 @@ class UnknownBase:
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
 
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or "_modules" in self.__dict__:  # a module says itself what it has
+            raise AttributeError(name)
+        return Unknown(f"{type(self).__name__}.{name}")
+
 
 def contains_unknown(items: Any, depth: int = 3) -> bool:
     """Whether a value is Unknown or a plain container holds one, down to a depth."""

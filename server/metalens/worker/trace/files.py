@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import functools
 import glob
+import gzip
 import io
 import os
 import re
@@ -17,6 +18,7 @@ from metalens.worker.trace import listed
 from metalens.worker.trace.listed import made
 
 _REAL_OPEN, _REAL_GLOB, _REAL_LISTDIR, _REAL_WALK = builtins.open, glob.glob, os.listdir, os.walk
+_REAL_GZIP = gzip.open
 _WRITING = frozenset("wax+")
 _TEXTS = (".txt", ".tokens", ".text", ".words", ".raw")
 _WORD = re.compile(r"[^\W\d_]+")
@@ -29,7 +31,7 @@ def patches() -> list[tuple[Any, str, Any]]:
     found: list[tuple[Any, str, Any]] = [(os, name, _nothing) for name in changing.split() if hasattr(os, name)]
     found += listed.patches()
     found += [(builtins, "open", _open), (io, "open", _open), (os, "listdir", _listdir), (glob, "glob", _glob)]
-    found += [(os, "walk", _walk)]
+    found += [(os, "walk", _walk), (gzip, "open", _unpacked)]
     return found
 
 
@@ -102,6 +104,13 @@ def _listdir(path: Any = ".") -> list[str]:
     except FileNotFoundError:
         made(os.path.join(str(path), name) for name in _names())
         return _names()
+
+
+def _unpacked(file: Any, mode: str = "rb", *args: Any, **kwargs: Any) -> Any:
+    """As `gzip.open`; of a text that is not here, one that is made up."""
+    if "r" not in mode or os.path.isfile(file) or not str(file).endswith((".txt.gz", ".text.gz")):
+        return _REAL_GZIP(file, mode, *args, **kwargs)
+    return _open(str(file).removesuffix(".gz"), "r" if "t" in mode else "rb")
 
 
 def _walk(top: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:

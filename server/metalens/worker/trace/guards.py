@@ -11,6 +11,7 @@ import torch
 from metalens.worker.load.unknown import Unknown, UnknownError
 from metalens.worker.trace.hybrid import Limit
 
+_KEEPING = frozenset(("append", "appendleft", "insert", "add"))
 _ADDING = frozenset(("append", "extend", "insert", "update", "setdefault", "add_module", "register_module"))
 
 
@@ -64,6 +65,11 @@ def loses(function: Any) -> bool:
     """Whether what a method belongs to lacks items where it is not called."""
     kept = isinstance(getattr(function, "__self__", None), (list, set, deque, dict, torch.nn.Module))
     return kept and getattr(function, "__name__", "") in _ADDING
+
+
+def keeps(function: Any) -> bool:
+    """Whether a method puts an item into a container, which without it would have a wrong length."""
+    return type(getattr(function, "__self__", None)) in (list, set, deque) and function.__name__ in _KEEPING
 
 
 def marked(function: Any) -> bool:

@@ -15,6 +15,7 @@ from torch.overrides import TorchFunctionMode
 from metalens.worker.load import inventions
 from metalens.worker.load.unknown import Unknown, UnknownError
 from metalens.worker.trace import casting, recurrent, shortcuts
+from metalens.worker.trace.devices import devices
 from metalens.worker.trace.operands import (
     Function,
     forget,
@@ -211,7 +212,18 @@ def _device(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[st
 
 
 def _itself(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    return args[0]
+    # What is copied to another device keeps its strides only if it fills its place in memory.
+    gaps = devices.present and func is torch.Tensor.cuda and not _is_dense(args[0])
+    return args[0].contiguous() if gaps else args[0]
+
+
+def _is_dense(tensor: torch.Tensor) -> bool:
+    expected = 1
+    for stride, size in sorted((stride, size) for stride, size in zip(tensor.stride(), tensor.shape) if size > 1):
+        if stride != expected:
+            return False
+        expected *= size
+    return True
 
 
 def _to(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -339,7 +351,9 @@ def _nothing(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[s
 
 def _grads(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     inputs = kwargs.get("inputs", args[1] if len(args) > 1 else ())
-    return tuple(torch.empty_like(tensor) for tensor in ([inputs] if isinstance(inputs, torch.Tensor) else inputs))
+    wanted = [inputs] if isinstance(inputs, torch.Tensor) else inputs
+    # Nothing requires a gradient during a run, and nothing is what stands in for a tensor that does not.
+    return tuple(torch.empty_like(tensor) if tensor.numel() else Unknown("a gradient") for tensor in wanted)
 
 
 def _special_functions() -> dict[Any, _Special]:

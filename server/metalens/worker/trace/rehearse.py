@@ -25,6 +25,7 @@ from metalens.worker.load.readers import ReadersFinder
 from metalens.worker.load.slicing import slice_script, workspace_names
 from metalens.worker.load.snippets import continued, identifiers, programs
 from metalens.worker.load.sources import Sources
+from metalens.worker.load.syntax import without_messages
 from metalens.worker.load.unknown import UnknownError
 from metalens.worker.trace.cases import calls_of
 from metalens.worker.trace.devices import WantsDevices, devices
@@ -171,7 +172,7 @@ class Stage:
         real = os.path.realpath(file)
         text = self.sources.texts.get(real) or self.sources.text(file)
         self._remember(real, text)
-        table = instrument(tree, text)
+        table = instrument(without_messages(tree), text)
         return table, compile(tree, real, "exec", dont_inherit=True)
 
     def _run(self, table: Table, code: types.CodeType, file: str, namespace: dict[str, Any]) -> None:

@@ -35,16 +35,21 @@ _RANKS = re.compile(
 )
 # What a layer says of its own settings, whatever it is given.
 _SETTINGS = re.compile(r"output padding must be smaller|-D weight")
+_SUMS = ("add", "radd", "iadd", "sub", "rsub", "isub")
 _NO_KINDS = (NotImplementedError, RecursionError, UnicodeError)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a search found: a point at which forward runs, or the outcome at which it fails whatever is chosen."""
+    """What a search found: a point at which forward runs, or the outcome at which it fails whatever is chosen.
+
+    `unless` is what would have to be so by chance for it to go well.
+    """
 
     runs: Optional[Point] = None
     contradiction: Optional[Outcome] = None
     best: Optional[Outcome] = None
+    unless: str = ""
 
 
 class Search:
@@ -55,6 +60,7 @@ class Search:
         self.hints = hints_of(lab.cls)
         self.known: dict[str, Outcome] = {}
         self._telling: Optional[Outcome] = None
+        self._unless = ""
 
     def run(self, starts: Iterable[Point]) -> Answer:
         """Search from these points."""
@@ -69,7 +75,7 @@ class Search:
             best = found
             waiting = self._around(found)
             if not waiting:
-                return Answer(contradiction=self._telling, best=found)
+                return Answer(contradiction=self._telling, best=found, unless=self._unless)
             if waiting == [found.point]:
                 return Answer(best=found)
         return Answer(best=best)
@@ -135,11 +141,14 @@ class Search:
             return self._of_settings(found, place)
         failed, past = [found], []
         moved: set[Path] = set()
+        self._unless = ""
         for paths, point in self._neighbours(found.point):
             outcome = self._attempt(point)
             if outcome is None:
                 return undecided
-            if outcome.passes(place):
+            if outcome.passes(place) and _by_chance(found, outcome):
+                self._unless = "what is added to has the very size of which 1 is left, which fits any other"
+            elif outcome.passes(place):
                 past.append(outcome)
                 if outcome.ok:
                     return [outcome.point]
@@ -154,9 +163,9 @@ class Search:
         if helped is None:
             return undecided
         for outcome in helped:
-            if outcome.passes(place):
+            if outcome.passes(place) and not _by_chance(found, outcome):
                 return [outcome.point]
-        failed += helped
+        failed += [outcome for outcome in helped if not outcome.passes(place)]
         if not _regular(failed):
             past_it = self._of_each_rank(failed, place)
             if past_it is None or past_it:
@@ -293,6 +302,17 @@ def _same(outcome: Outcome, place: Place) -> bool:
     """Whether an outcome failed at this very place."""
     mine = outcome.place
     return mine is not None and (mine.key, mine.module) == (place.key, place.module) and mine.count <= place.count
+
+
+def _by_chance(found: Outcome, passed: Outcome) -> bool:
+    """Whether a sum that failed goes well where of one size, that is cut to smaller ones, just 1 is left."""
+    name = str(getattr(found.raised.function, "__name__", "")).strip("_") if found.raised is not None else ""
+    if name not in _SUMS or found.sides is None:
+        return False
+    alone = abs(found.sides.given - found.sides.wanted) + 1
+    before, after = dict(leaves(found.point)), dict(leaves(passed.point))
+    changed = [path for path, value in after.items() if before.get(path) != value]
+    return bool(changed) and all(path[0] == "input" and after[path] == alone for path in changed)
 
 
 def _elsewhere(outcome: Outcome, found: Outcome) -> bool:

@@ -32,12 +32,12 @@ def seek(cls: type, seen: Optional[Seen], observer: Observer, seconds: float) ->
         answer = Search(lab, began + seconds * share).run([Point(None)])
         unless = _unless(seen, answer.contradiction, observer) if answer.contradiction is not None else ""
         if seen.is_own or answer.runs is not None or unless is not None:
-            _act(lab, answer, unless or "")
+            _act(lab, answer, unless or answer.unless)
             return
     lab = Lab(observer, cls, None)
     answer = Search(lab, began + seconds).run(_starts(cls, seen))
     # What one of torch's own constructors was given is no statement of the class.
-    _act(lab, answer if has_own_constructor(cls) else replace(answer, contradiction=None), "")
+    _act(lab, answer if has_own_constructor(cls) else replace(answer, contradiction=None), answer.unless)
 
 
 def rests_on_sizes(seen: Seen) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import operator
 import sys
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import MethodType
@@ -18,8 +18,9 @@ from metalens.worker.load import instrument, inventions, typed
 from metalens.worker.load.grids import GRID, grid
 from metalens.worker.load.unknown import Unknown, UnknownError, lists_weights
 from metalens.worker.trace.devices import WantsDevices, devices
+from metalens.worker.trace.downloads import lacking
 from metalens.worker.trace.facts import Facts, ModuleCall, Origin, Raised
-from metalens.worker.trace.guards import branch, held, length, loses, marked, unknowns, why
+from metalens.worker.trace.guards import branch, held, keeps, length, loses, marked, unknowns, why
 from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.operands import INDEX_IS_UNSEEN, inputs_of, is_unwritten, mapped, tensor_of, to_meta
 from metalens.worker.trace.operators import FIRST, IN_PLACE, OPERATORS, SURPLUS, unpacker
@@ -27,7 +28,6 @@ from metalens.worker.trace.recover import NOTHING, Recovery
 from metalens.worker.trace.rounds import rounds
 
 _SEEN_PER_EXPRESSION, _PARTS, _READ, _WALKED, _NUMBERS = 6, 16, 8, 6, (int, float)
-_KEEPING = frozenset(("append", "appendleft", "insert", "add"))  # a container that lacks an item has a wrong length
 _FACTORY_ROUNDS, _WHILE_ROUNDS, _MODEL_ROUNDS, _ENDLESS_ROUNDS = 100, 1000, 8, 2
 _LEGACY = (type(torch.FloatTensor), type(torch.Tensor))  # constructors that torch's modes do not see
 
@@ -46,14 +46,12 @@ class Tracer:
     """Everything that a run knows so far.
 
     `strict` counts the module constructors and calls under way: inside them nothing is mended. `mended` says why
-    shapes of this run are no proof (a statement was skipped, a value was invented), or is empty; `doubted` tells
-    that there is more in doubt than the command line that it was begun with. `guesses` counts the
-    values that were invented. `cut` tells that a loop ended early, so that what it gathered is shorter than it would
-    be. `called` counts calls of modules. `done` counts the expressions that went well, where someone wants to know;
-    `unpacked` is what was last unpacked in vain. `fixed` and `unless` are set while a probed contradiction is reported,
-    see Failure. `building` counts the constructors under way: what fails there is not recovered, because sizes of
-    layers may hang on it. `entering` gives what is to be run for a method, so that `model.forward(x)` is a call of the
-    model.
+    shapes of this run are no proof (a statement was skipped, a value was invented), or is empty; `doubted`: more is in
+    doubt than the command line. `guesses` counts the values that were invented. `cut`: a loop ended early, and what it
+    gathered is too short. `called` counts calls of modules. `done` counts the expressions that went well, where someone
+    wants to know; `unpacked` is what was last unpacked in vain. `fixed` and `unless` are set while a probed
+    contradiction is reported, see Failure. `building` counts the constructors under way: what fails there is not
+    recovered, because sizes of layers may hang on it. `entering` gives what is to be run for a method.
     """
 
     def __init__(self) -> None:
@@ -65,8 +63,7 @@ class Tracer:
         self.building = 0
         self.mended, self.doubted = "", False
         self.guesses = 0
-        self.cut = False
-        self.called = 0
+        self.cut, self.called = False, 0
         self.fixed, self.unless = False, ""
         self.done: Optional[Counter[tuple[str, int]]] = None
         self.unpacked: Any = None
@@ -124,6 +121,8 @@ class Tracer:
         self, error: BaseException, frame: Any, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """What goes on in place of a call that failed in `frame`; NOTHING if the error must go on its way."""
+        if self.strict and (value := lacking(function, error, (args, kwargs))) is not None:
+            return value
         if not self.modules or self.building:
             return NOTHING
         # As if the error had passed all expressions under way, which it would without the recovery.
@@ -164,7 +163,7 @@ class Tracer:
         def call(number: int, function: Any, /, *args: Any, **kwargs: Any) -> Any:
             if Unknown in map(type, args) or (kwargs and Unknown in map(type, kwargs.values())):
                 name = "a value" if isinstance(function, Unknown) else getattr(function, "__name__", "call")
-                if self.strict and not isinstance(function, Unknown) and not marked(function):
+                if self.strict and not (isinstance(function, Unknown) or marked(function) or keeps(function)):
                     raise UnknownError(f"an argument of {name} is not known")
                 # An unknown value has every attribute, so what walks down it would never end.
                 if not self._takes_unknown(function) or at.count((trace, number)) > _WALKED:
@@ -322,13 +321,12 @@ class Tracer:
     # ------------------------------------------------------------ inside
 
     def _takes_unknown(self, function: Any) -> bool:
-        """Whether a call may be made although an argument is not known: the workspace's own, and what only keeps it."""
+        """Whether a call may be made although an argument is not known: of the workspace's own, and what keeps it."""
         if isinstance(function, Unknown) or marked(function):
             return True
         if isinstance(function, type):
             return self._is_own(inspect.unwrap(function.__init__))  # type: ignore[misc]
-        keeps = type(getattr(function, "__self__", None)) in (list, set, deque) and function.__name__ in _KEEPING
-        return keeps or self._is_own(function)
+        return keeps(function) or self._is_own(function)
 
     def _is_own(self, function: Any) -> bool:
         code = getattr(getattr(function, "__func__", function), "__code__", None)
@@ -382,7 +380,7 @@ class Tracer:
         error = sys.exc_info()[1]
         if self.strict or error is None:
             return True
-        if isinstance(error, (SystemExit, AssertionError)) and not self.called and devices.missed():
+        if isinstance(error, (SystemExit, AssertionError, NameError)) and not self.called and devices.missed():
             raise WantsDevices from error
         if isinstance(error, SystemExit):
             # What ends a script before it did anything speaks of the machine or of the command line.

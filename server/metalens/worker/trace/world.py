@@ -140,7 +140,11 @@ def _torch_patches() -> list[_Patch]:
         return model if model is not None else (lambda function: function)
 
     def unknown(what: str) -> Callable[..., Any]:
-        return lambda *args, **kwargs: Unknown(what, loaded=True)
+        def loaded(*args: Any, **kwargs: Any) -> Any:
+            return Unknown(what, loaded=True)
+
+        loaded.takes_unknown = True  # type: ignore[attr-defined]
+        return loaded
 
     def checkpoint(function: Any, *args: Any, **kwargs: Any) -> Any:
         ours = ("use_reentrant", "preserve_rng_state", "context_fn", "determinism_check", "debug", "early_stop")
