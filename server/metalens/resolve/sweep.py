@@ -81,7 +81,7 @@ class Sweep:
         return tuple(words)
 
     def with_required(self, line: tuple[str, ...]) -> tuple[str, ...]:
-        """The command line with what everybody has to give and it leaves to the reader: a choice, or a name for the run."""
+        """The command line with what everybody has to give and it does not: a choice, or a name for the run."""
         words = list(line)
         chose = False
         for option in self.options:

@@ -130,6 +130,9 @@ def _joined(point: Point, given: int, wanted: int) -> Iterator[Point]:
     ]
     for (path, value), (other, more) in itertools.combinations(sizes, 2):
         if value + more == given and path[1:-1] != other[1:-1] and wanted > 1:
+            yield from (
+                chosen(point, {one: wanted - kept}) for one, kept in ((other, value), (path, more)) if kept < wanted
+            )
             yield chosen(point, {path: wanted - wanted // 2, other: wanted // 2})
 
 
@@ -273,7 +276,7 @@ def alternatives(path: Path, value: Any, point: Point) -> list[Any]:
 
 
 def together(point: Point) -> Iterator[tuple[frozenset[Path], Point]]:
-    """Points in which sizes that may hang together change together, and the paths that change."""
+    """Points in which sizes that may hang together change together, and the paths that change in their own way."""
     sizes = {path: value for path, value in leaves(point) if is_size(value) and not _is_batch(path, point)}
     groups: dict[Any, list[Path]] = {}
     for path, value in sizes.items():
@@ -287,10 +290,10 @@ def together(point: Point) -> Iterator[tuple[frozenset[Path], Point]]:
             if len({sizes[path] for path in paths}) == 1:
                 for size in _SPACES:
                     yield frozenset(paths), chosen(point, {path: size for path in paths})
-    yield _scaled(point, list(sizes), sizes, 2)
+    # Where all grow alike, what two of them make of each other stays: that tells nothing of any one.
     large = [path for path, value in sizes.items() if value > 4]
-    yield _scaled(point, large, sizes, 2)
-    yield _scaled(point, large, sizes, 3)
+    for paths, factor in ((list(sizes), 2), (large, 2), (large, 3)):
+        yield frozenset(), _scaled(point, paths, sizes, factor)[1]
 
 
 def _scaled(point: Point, paths: list[Path], sizes: dict[Path, int], factor: int) -> tuple[frozenset[Path], Point]:

@@ -26,6 +26,7 @@ from metalens.worker.trace.trial import Lab, Outcome, Place
 
 _CLIMBS = 0.4  # of the time that is left may be climbed
 _CLIMBING, _PATIENCE, _HELPING, _REPAIRS, _ALIKE = 240, 120, 10, 60, 2
+_SHORT, _SAME = 40, 2  # of what layers alone decide: so many tries, and so many other sizes for each of an input
 _FACTORS = 4  # numbers up to here stand in programs for more than sizes
 _KINDS = (RuntimeError, ValueError, IndexError)
 # Where no two numbers disagree: what is said of ranks. Types are no matter of a class alone (`model.double()`).
@@ -99,7 +100,7 @@ class Search:
         tries = since = 0
         now = time.process_time()
         end = now + (self.until - now) * _CLIMBS
-        while heap and tries < _CLIMBING and since < _PATIENCE:
+        while heap and tries < _CLIMBING and since < (_SHORT if best is not None and best.fixed else _PATIENCE):
             if best is not None and time.process_time() > end:
                 return best
             before, cost, _, point = heapq.heappop(heap)
@@ -142,7 +143,7 @@ class Search:
         failed, past = [found], []
         moved: set[Path] = set()
         self._unless = ""
-        for paths, point in self._neighbours(found.point):
+        for paths, point in self._neighbours(found):
             outcome = self._attempt(point)
             if outcome is None:
                 return undecided
@@ -214,14 +215,16 @@ class Search:
                 return None
         return []
 
-    def _neighbours(self, point: Point) -> Iterator[tuple[frozenset[Path], Point]]:
+    def _neighbours(self, found: Outcome) -> Iterator[tuple[frozenset[Path], Point]]:
+        point = found.point
         for path, value in leaves(point):
             # A model that is given says by its parameters and attributes which sizes it may be made for.
             own = self.lab.sizes if path[0] == "input" and is_size(value) else ()
-            for other in dict.fromkeys([*alternatives(path, value, point), *own]):
+            others = list(dict.fromkeys([*alternatives(path, value, point), *own]))
+            for other in others[:_SAME] if found.fixed and path[0] == "input" else others:
                 yield frozenset((path,)), chosen(point, {path: other})
         yield from together(point)
-        for other in (*other_ranks(point), *other_kinds(point)):
+        for other in (*(() if found.fixed else other_ranks(point)), *other_kinds(point)):
             yield frozenset(), other
 
     def _helped(self, found: Outcome, moved: set[Path]) -> Optional[list[Outcome]]:
@@ -282,9 +285,9 @@ class Search:
             if wanted == int(wanted) and 0 < wanted < 1 << 16:
                 points.append(chosen(base.point, {path: int(wanted)}))
         for point in points:
-            outcome = self._attempt(point)
+            outcome = self._reached(point, base)
             if outcome is not None and outcome.passes(place):
-                return [point]
+                return [outcome.point]
         return []
 
 

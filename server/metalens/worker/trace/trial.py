@@ -19,7 +19,7 @@ from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.invent import MadeUp
 from metalens.worker.trace.observe import Observer
 from metalens.worker.trace.operators import FIRST
-from metalens.worker.trace.provenance import from_layers
+from metalens.worker.trace.provenance import conflict, from_layers
 
 _SIZES, _MOST = 32, 1 << 16  # how many numbers of a model are of interest, and how large they may be
 _ELEMENTWISE = frozenset("add sub mul truediv div iadd isub imul itruediv".split())
@@ -48,7 +48,7 @@ class Outcome:
 
     `built` tells whether the constructor ended, `error` is None if forward did too. `ended` are the modules whose calls
     returned. At the places in `stretched` a size of 1 met that of a parameter, in these dimensions. `layered`: of what
-    failed something came out of a layer or a parameter.
+    failed something came out of a layer or a parameter; `fixed`: layers alone decided both sizes that disagree.
     """
 
     point: Point
@@ -63,6 +63,7 @@ class Outcome:
     words: str = ""
     line: str = ""
     layered: bool = False
+    fixed: bool = False
     raised: Optional[Raised] = None
     call: Optional[ModuleCall] = None
 
@@ -167,13 +168,16 @@ class Lab:
         outcome.raised = tracer.raised.get(id(error))
         given = (outcome.raised.args, outcome.raised.kwargs) if outcome.raised is not None else tracer.unpacked
         outcome.layered = from_layers(given, tracer.facts)
-        outcome.sides = sides_of(error, outcome.raised, outcome.call)
+        raised = outcome.raised
+        fixed = conflict(raised.function, raised.args, tracer.facts) if raised is not None else None
+        outcome.fixed = fixed is not None
+        # Of several dimensions in which they disagree, the one that layers decide is in each of their sizes.
+        outcome.sides = Sides(*fixed) if fixed is not None else sides_of(error, raised, outcome.call)
         names = {id(part): name for name, part in modules[0].module.named_modules()} if modules else {}
         outcome.ended = frozenset(names[number] for number in self.observer.calls if number in names)
         key, notes = getattr(error, FIRST, None), tracer.notes.get(id(error), ())
         if key is not None and notes and modules:
             module = names.get(id(modules[-1].module), "")
-            raised = outcome.raised
             tensors = [part for part in raised.args if isinstance(part, torch.Tensor)] if raised is not None else []
             dims = _unequal(raised.function, tensors, ones=False) if raised is not None else frozenset[Dim]()
             outcome.place = Place(key, outcome.done[key], module, notes[0], dims)
