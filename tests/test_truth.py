@@ -48,6 +48,9 @@ ENDING |= {f"mistakes/{name}.py" for name in ("built_but_never_called", "called_
 ENDING |= {f"mistakes/chosen_by_name/models/{name}.py" for name in ("steady", "hasty", "picky", "narrow")}
 ENDING |= {"mistakes/has_to_be_chosen/nets.py", "mistakes/module_by_text/models/small.py"}
 ENDING |= {"correct/processes_that_share.py"}
+ENDING |= {f"correct/{name}.py" for name in ("written_for_accelerators", "walked_folders")}
+ENDING |= {"correct/required_settings/train.py", "correct/options_in_a_file/train.py", "mistakes/older_losses.py"}
+ENDING |= {f"correct/targets_in_settings/{name}.py" for name in ("main", "nets/parts", "nets/models")}
 ENDING |= {"mistakes/chosen_alike/nets.py", "correct/configured_for_other_data/train.py"}
 # Nobody builds what they are about; tests/test_nobody_builds.py does.
 UNBUILT = {name for name in fixtures() if name.startswith("mistakes/nobody_builds")}

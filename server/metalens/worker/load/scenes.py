@@ -172,3 +172,18 @@ _MODULES: dict[str, dict[str, Any]] = {
 def module(name: str) -> Optional[dict[str, Any]]:
     """What the stand-in of this module holds; None for a module without annotated images."""
     return _MODULES.get(name)
+
+
+_OBJECT = (
+    "<object><name>person</name><pose>Frontal</pose><truncated>0</truncated><difficult>0</difficult><bndbox>"
+    "<xmin>{0}</xmin><ymin>{0}</ymin><xmax>{1}</xmax><ymax>{1}</ymax></bndbox></object>"
+)
+
+
+def annotation() -> str:
+    """What Pascal VOC writes of a picture that is not here, with some objects in it."""
+    invented(ANNOTATIONS)
+    width, height = picture_extent(500, 375)
+    objects = "".join(_OBJECT.format(20 + at, 120 + at) for at in range(2 + more()))
+    size = f"<size><width>{width}</width><height>{height}</height><depth>3</depth></size>"
+    return f"<annotation><folder>VOC</folder><filename>0.jpg</filename>{size}{objects}</annotation>"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import builtins
+import re
 import sys
 import types
+from pathlib import Path
 from typing import Any, Optional
 
 import torch
@@ -15,6 +17,9 @@ from metalens.worker.load.unknown import Unknown, UnknownError
 from metalens.worker.trace.devices import WantsDevices, devices
 
 STAND_IN = True
+_PLACE = re.compile(
+    r"path|dir$|folder|file$|^root|^data$|^(image|img|video|audio|input|output)s?$|checkpoint|ckpt|^save"
+)
 _Patch = tuple[Any, str, Any]
 
 # The hooks of instrumented code call from here; libraries, which count on an exit, do not.
@@ -52,7 +57,10 @@ def _parse_known_args(
         result, rest = _parse_known_args(parser, [], namespace)  # it was written for another version of the parser
     for action in missing:
         if action.dest != argparse.SUPPRESS and getattr(result, action.dest, None) is None:
-            setattr(result, action.dest, Unknown(f"the required argument {action.dest}"))
+            # Any text will do for a place: what it names is not here.
+            place = _PLACE.search(action.dest.lower()) and action.type in (None, str, Path) and action.nargs is None
+            name = action.dest if action.type is not Path else Path(action.dest)
+            setattr(result, action.dest, name if place else Unknown(f"the required argument {action.dest}"))
     return result, rest
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from metalens.worker.load.inventions import LISTS, WORDS, invented, more
+from metalens.worker.load.scenes import annotation
 from metalens.worker.trace import listed
 from metalens.worker.trace.listed import made
 
@@ -21,6 +22,8 @@ _REAL_OPEN, _REAL_GLOB, _REAL_LISTDIR, _REAL_WALK = builtins.open, glob.glob, os
 _REAL_GZIP = gzip.open
 _WRITING = frozenset("wax+")
 _TEXTS = (".txt", ".tokens", ".text", ".words", ".raw")
+_COPIED = (".txt", ".json", ".csv", ".names", ".yaml", ".yml")
+_MOST_FOLDERS = 500
 _WORD = re.compile(r"[^\W\d_]+")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -49,6 +52,11 @@ def _open(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
         beside = os.path.join(os.path.dirname(sys.argv[0]), file) if isinstance(file, str) else ""
         if os.path.isfile(beside):
             return _REAL_OPEN(beside, mode, *args, **kwargs)  # a script that is meant to run in its own folder
+        copies = _named(os.getcwd()).get(os.path.basename(str(file)), [])
+        if len(copies) == 1:
+            return _REAL_OPEN(copies[0], mode, *args, **kwargs)  # it is to be copied to where the data is
+        if str(file).endswith(".xml"):
+            return io.BytesIO(annotation().encode()) if "b" in mode else io.StringIO(annotation())
         if not str(file).endswith(_TEXTS):
             raise
         like = _like(beside or str(file))
@@ -60,6 +68,20 @@ def _open(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
             return opened
         invented(WORDS)
         return io.BytesIO(_text(more()).encode()) if "b" in mode else io.StringIO(_text(more()))
+
+
+@functools.cache
+def _named(root: str) -> dict[str, list[str]]:
+    """The texts of a folder and the folders below it, by their names."""
+    found: dict[str, list[str]] = {}
+    for count, (folder, inner, names) in enumerate(_REAL_WALK(root)):
+        inner[:] = [name for name in inner if name[0] != "."]
+        for name in names:
+            if name.endswith(_COPIED):
+                found.setdefault(name, []).append(os.path.join(folder, name))
+        if count > _MOST_FOLDERS:
+            break
+    return found
 
 
 def _like(file: str) -> str:

@@ -30,6 +30,7 @@ from metalens.worker.load.unknown import UnknownError
 from metalens.worker.trace.cases import calls_of
 from metalens.worker.trace.devices import WantsDevices, devices
 from metalens.worker.trace.hybrid import Limit
+from metalens.worker.trace.rounds import spare
 from metalens.worker.trace.tracer import Tracer
 
 
@@ -113,6 +114,7 @@ class Stage:
         self.tracer.mended, self.tracer.doubted = self._mended, False
         self.tracer.cut, self.tracer.called = False, 0
         self.tracer.recovery.begin()
+        spare.begin()
         return module
 
     def define(self, file: str) -> None:

@@ -21,7 +21,28 @@ from metalens.worker.trace.guards import unknowns
 _EVERY = (10_000, 1_000, 100, 10)  # what happens every so many rounds
 _DEEP, _MOST = 3, 64
 _SECONDS = 1.5  # that a loop may go on which gathers something
+_WAITING = 1.0  # that loops may wait for their first model
 _ALIKE, _LOOKED_AT = 3, 8  # rounds that show what all are like, and after so many nobody looks any more
+
+
+class Spare:
+    """The time that loops of one program may take to get to their first model, all together."""
+
+    def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """For a new program."""
+        self._until, self._most = 0.0, _WAITING
+
+    def left(self) -> bool:
+        """Whether there is time for another round."""
+        now = time.process_time()
+        self._until = self._until or now + self._most
+        return now < self._until
+
+
+spare = Spare()
 
 
 class Tolerant(Protocol):
@@ -62,10 +83,24 @@ def rounds(tracer: Tolerant, items: Any, most: int, structure: Any, frame: Frame
         tracer.cut = True  # nobody knows how many rounds there are
         yield unknowns(structure)
         return
-    if more and most == 1 and isinstance(items, range) and tracer.called == called:
-        yield from _late(tracer, items, frame)
+    if more and most == 1 and tracer.called == called:
+        warm = isinstance(items, range)
+        if warm:
+            yield from _late(tracer, items, frame)
+        if tracer.called == called:
+            yield from _until_called(tracer, source)
     elif more:
         tracer.cut = True
+
+
+def _until_called(tracer: Tolerant, source: Iterator[Any]) -> Iterator[Any]:
+    """Further rounds, up to the first that calls a model: one waits until it has gathered enough."""
+    called = tracer.called
+    for item in source:
+        yield item
+        if tracer.called > called or not spare.left():
+            break
+    tracer.cut = True
 
 
 def _gathering(tracer: Tolerant, source: Iterator[Any]) -> Generator[Any, None, bool]:

@@ -25,7 +25,7 @@ from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.operands import INDEX_IS_UNSEEN, inputs_of, is_unwritten, mapped, tensor_of, to_meta
 from metalens.worker.trace.operators import FIRST, IN_PLACE, OPERATORS, SURPLUS, unpacker
 from metalens.worker.trace.recover import NOTHING, Recovery
-from metalens.worker.trace.rounds import rounds
+from metalens.worker.trace.rounds import rounds, spare
 
 _SEEN_PER_EXPRESSION, _PARTS, _READ, _WALKED, _NUMBERS = 6, 16, 8, 6, (int, float)
 _FACTORY_ROUNDS, _WHILE_ROUNDS, _MODEL_ROUNDS, _ENDLESS_ROUNDS = 100, 1000, 8, 2
@@ -279,7 +279,8 @@ class Tracer:
             done, called = counts.get(key, (0, self.called))
             counts[key] = done + 1, called
             most = _ENDLESS_ROUNDS if endless else _MODEL_ROUNDS if self.called - called >= done else _WHILE_ROUNDS
-            if self.strict or done < most:
+            waits = endless and self.called == called  # until enough is gathered for a model
+            if self.strict or done < most or (waits and spare.left()):
                 return True
             self.cut = True
             self.doubt("most rounds of a loop were left out" if most == _MODEL_ROUNDS else "")
