@@ -90,7 +90,9 @@ class View:
         for anchor in dict.fromkeys([own, os.path.dirname(own), self.root]):
             for word in words:
                 folder = os.path.normpath(os.path.join(anchor, word))
-                if is_below(folder, self.root) and os.path.isdir(folder) and not is_package(folder):
+                # A package is put on the path for the sake of its modules.
+                wanted = not is_package(folder) or any(os.path.isfile(os.path.join(folder, f"{n}.py")) for n in names)
+                if is_below(folder, self.root) and os.path.isdir(folder) and wanted:
                     yield folder
 
     def _search_folders(self, own: str) -> tuple[str, ...]:

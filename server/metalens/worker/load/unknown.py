@@ -119,7 +119,10 @@ class UnknownBase:
         super().__init__()
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__") or "_modules" in self.__dict__:  # a module says itself what it has
+        known = getattr(super(), "__getattr__", None)  # of a module, which says itself what it has
+        if known is not None:
+            return known(name)
+        if name.startswith("__"):
             raise AttributeError(name)
         return Unknown(f"{type(self).__name__}.{name}")
 
