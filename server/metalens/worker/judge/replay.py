@@ -77,6 +77,10 @@ _SHAPE_CHECKS = re.compile(
     re.I,
 )
 
+_ARRAYS = re.compile(
+    r"^cannot reshape array of size|^could not broadcast input array|^operands could not be broadcast together"
+    r"|^all the input array(s| dimensions)|^shapes \(.*\) not aligned|^matmul: Input operand|^axes don't match array"
+)
 # Errors of these kinds speak of shapes and types; missing files, keys or attributes are another matter.
 _KINDS = (RuntimeError, ValueError, IndexError, TypeError, AssertionError)
 
@@ -102,7 +106,9 @@ def innermost_file(error: BaseException) -> str:
 
 
 def _python_error(failure: Failure, facts: Facts) -> Optional[str]:
-    """An error of Python code is its own replay, if torch's layers, einops, an unpacking or an assertion raised it."""
+    """An error of Python code is its own replay, if a layer of torch, einops, an array in a model, an unpacking or an
+    assertion raised it.
+    """
     error = failure.error
     if unpacking_of(failure, facts) is not None:
         return str(error)
@@ -110,6 +116,8 @@ def _python_error(failure: Failure, facts: Facts) -> Optional[str]:
         return f"{type(error).__name__}: {error}".rstrip(": ")
     if isinstance(error, (NotImplementedError, TypeError)):
         return None
+    if failure.model and _ARRAYS.search(str(error)):
+        return str(error)  # numpy computed with real numbers
     file = innermost_file(error)
     from_layers = file.startswith(_LAYERS) or "einops" in Path(file).parts
     return str(error) or type(error).__name__ if from_layers else None
