@@ -23,6 +23,7 @@ _REAL_GZIP = gzip.open
 _WRITING = frozenset("wax+")
 _TEXTS = (".txt", ".tokens", ".text", ".words", ".raw")
 _COPIED = (".txt", ".json", ".csv", ".names", ".yaml", ".yml")
+_PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".webp", ".tif")
 _MOST_FOLDERS = 500
 _WORD = re.compile(r"[^\W\d_]+")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -55,6 +56,8 @@ def _open(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
         copies = _named(os.getcwd()).get(os.path.basename(str(file)), [])
         if len(copies) == 1:
             return _REAL_OPEN(copies[0], mode, *args, **kwargs)  # it is to be copied to where the data is
+        if "b" in mode and str(file).lower().endswith(_PICTURES):
+            return io.BytesIO()  # whoever opens it as a picture does not look into it
         if str(file).endswith(".xml"):
             return io.BytesIO(annotation().encode()) if "b" in mode else io.StringIO(annotation())
         if not str(file).endswith(_TEXTS):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections import deque
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -15,12 +16,19 @@ _KEEPING = frozenset(("append", "appendleft", "insert", "add"))
 _ADDING = frozenset(("append", "extend", "insert", "update", "setdefault", "add_module", "register_module"))
 
 
-def branch(value: Any, then: str, otherwise: str, machine: bool) -> tuple[Any, str]:
+def branch(value: Any, then: str, otherwise: str, machine: bool, names: Mapping[str, Any]) -> tuple[Any, str]:
     """The truth to go by, and why what follows is no proof, or "".
 
-    `then` and `otherwise` tell how the two branches leave ("raise", "exit", or "" for one that goes on), `machine`
-    that the condition asks what the machine has. Whatever runs after a branch that leaves did not take it.
+    `then` and `otherwise` tell how the two branches leave, see `leaving_of`, `machine` that the condition asks what the
+    machine has. Whatever runs after a branch that leaves did not take it; and what counts what is not known (`names`
+    are those at hand) leaves it so.
     """
+    counted = [each[1:].split() for each in (then, otherwise) if each.startswith("=")]
+    then, otherwise = ("" if each.startswith("=") else each for each in (then, otherwise))
+    if isinstance(value, Unknown) and counted and not (then or otherwise):
+        unknown = all(isinstance(names.get(name), Unknown) for each in counted for name in each)
+        if unknown:
+            return True, ""
     if isinstance(value, Unknown):
         reason = "" if then or otherwise else "a branch on something that is not known"
         return not then, reason

@@ -289,7 +289,7 @@ class Tracer:
         def test(number: int, value: Any, then: str, otherwise: str, machine: bool) -> Any:
             if self.strict:
                 return value
-            value, reason = branch(value, then, otherwise, machine)
+            value, reason = branch(value, then, otherwise, machine, sys._getframe(1).f_locals)
             self.doubt(reason)
             return value
 
