@@ -7,6 +7,7 @@ or, with `gym`, what its statement unpacks.
 from __future__ import annotations
 
 import dis
+import functools
 import importlib
 import sys
 from typing import Any, ClassVar, Optional
@@ -36,8 +37,7 @@ def _unpacked() -> tuple[Optional[int], bool]:
         if frame.f_globals.get("STAND_IN"):
             return 5, False
         if not str(frame.f_globals.get("__name__", "")).startswith("metalens."):
-            after = [part for part in dis.get_instructions(frame.f_code) if part.offset > frame.f_lasti]
-            after = [part for part in after[:_NEXT] if part.opname not in _IDLE]
+            after = _following(frame.f_code, frame.f_lasti)
             if after and after[0].opname != "RETURN_VALUE":
                 # Statements of the user's hand the number of names to a hook before they unpack.
                 hooked = [part.opname.partition("_")[0] for part in after[:3]] == ["LOAD", "CALL", "UNPACK"]
@@ -47,6 +47,13 @@ def _unpacked() -> tuple[Optional[int], bool]:
                 return count, "gym" in names and "gymnasium" not in names
         frame = frame.f_back
     return None, False
+
+
+@functools.lru_cache(maxsize=256)
+def _following(code: Any, at: int) -> list[Any]:
+    """The next instructions that do something."""
+    after = [part for part in dis.get_instructions(code) if part.offset > at]
+    return [part for part in after[:_NEXT] if part.opname not in _IDLE]
 
 
 def stepped(result: tuple[Any, ...]) -> Any:

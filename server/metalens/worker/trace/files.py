@@ -19,7 +19,7 @@ from metalens.worker.trace import listed
 from metalens.worker.trace.listed import made
 
 _REAL_OPEN, _REAL_GLOB, _REAL_LISTDIR, _REAL_WALK = builtins.open, glob.glob, os.listdir, os.walk
-_REAL_GZIP = gzip.open
+_REAL_GZIP, _IS_HERE = gzip.open, os.path.isfile
 _WRITING = frozenset("wax+")
 _TEXTS = (".txt", ".tokens", ".text", ".words", ".raw")
 _COPIED = (".txt", ".json", ".csv", ".names", ".yaml", ".yml")
@@ -51,7 +51,7 @@ def _open(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
         return _REAL_OPEN(file, mode, *args, **kwargs)
     except FileNotFoundError:
         beside = os.path.join(os.path.dirname(sys.argv[0]), file) if isinstance(file, str) else ""
-        if os.path.isfile(beside):
+        if beside and _IS_HERE(beside):
             return _REAL_OPEN(beside, mode, *args, **kwargs)  # a script that is meant to run in its own folder
         copies = _named(os.getcwd()).get(os.path.basename(str(file)), [])
         if len(copies) == 1:
@@ -133,7 +133,7 @@ def _listdir(path: Any = ".") -> list[str]:
 
 def _unpacked(file: Any, mode: str = "rb", *args: Any, **kwargs: Any) -> Any:
     """As `gzip.open`; of a text that is not here, one that is made up."""
-    if "r" not in mode or os.path.isfile(file) or not str(file).endswith((".txt.gz", ".text.gz")):
+    if "r" not in mode or _IS_HERE(file) or not str(file).endswith((".txt.gz", ".text.gz")):
         return _REAL_GZIP(file, mode, *args, **kwargs)
     return _open(str(file).removesuffix(".gz"), "r" if "t" in mode else "rb")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
+from itertools import chain
 from types import FrameType
 from typing import Any, Protocol
 
@@ -21,7 +22,8 @@ from metalens.worker.trace.guards import unknowns
 _EVERY = (10_000, 1_000, 100, 10)  # what happens every so many rounds
 _DEEP, _MOST = 3, 64
 _SECONDS = 1.5  # that a loop may go on which gathers something
-_WAITING = 1.0  # that loops may wait for their first model
+_WAITING, _BUSY = 1.0, 2  # that loops may wait for their models; rounds that call some and are enough
+_WHILE_ROUNDS, _MODEL_ROUNDS, _ENDLESS_ROUNDS = 1000, 8, 2
 _ALIKE, _LOOKED_AT = 3, 8  # rounds that show what all are like, and after so many nobody looks any more
 
 
@@ -60,7 +62,7 @@ def rounds(tracer: Tolerant, items: Any, most: int, structure: Any, frame: Frame
     source, called = iter(items), tracer.called
     last: list[Any] = []
     states: list[dict[str, Any]] = []
-    more = False
+    more, following = False, None
     try:
         for index in range(most):
             before = tracer.called
@@ -76,7 +78,8 @@ def rounds(tracer: Tolerant, items: Any, most: int, structure: Any, frame: Frame
         if most > 1 and not is_steady(_without(last, states)):
             more = yield from _gathering(tracer, source)
         else:
-            more = next(source, source) is not source
+            following = next(source, source)
+            more = following is not source
     except StopIteration:
         return
     except UnknownError:
@@ -88,19 +91,40 @@ def rounds(tracer: Tolerant, items: Any, most: int, structure: Any, frame: Frame
         if warm:
             yield from _late(tracer, items, frame)
         if tracer.called == called:
-            yield from _until_called(tracer, source)
+            yield from _until_called(tracer, chain([following], source))
     elif more:
         tracer.cut = True
 
 
 def _until_called(tracer: Tolerant, source: Iterator[Any]) -> Iterator[Any]:
-    """Further rounds, up to the first that calls a model: one waits until it has gathered enough."""
-    called = tracer.called
+    """Further rounds, until one after another calls a model: before that something is gathered, or tried at times."""
+    busy = 0
     for item in source:
+        called = tracer.called
         yield item
-        if tracer.called > called or not spare.left():
+        busy = busy + 1 if tracer.called > called else 0
+        if busy == _BUSY or not spare.left():
             break
     tracer.cut = True
+
+
+class Whiles:
+    """How often each `while` went round, by the loop and the frame that it stands in."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[int, int], tuple[int, int, int, int]] = {}
+
+    def goes_on(self, tracer: Tolerant, key: tuple[int, int], endless: bool) -> bool:
+        """Whether there is to be another round."""
+        done, first, last, busy = self._counts.get(key, (0, tracer.called, tracer.called, 0))
+        busy = busy + 1 if tracer.called > last else 0
+        self._counts[key] = done + 1, first, tracer.called, busy
+        most = _ENDLESS_ROUNDS if endless else _MODEL_ROUNDS if tracer.called - first >= done else _WHILE_ROUNDS
+        if done < most or (endless and busy < _BUSY and spare.left()):
+            return True
+        tracer.cut = True
+        tracer.doubt("most rounds of a loop were left out" if most == _MODEL_ROUNDS else "")
+        return False
 
 
 def _gathering(tracer: Tolerant, source: Iterator[Any]) -> Generator[Any, None, bool]:

@@ -25,10 +25,10 @@ from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.operands import INDEX_IS_UNSEEN, inputs_of, is_unwritten, mapped, tensor_of, to_meta
 from metalens.worker.trace.operators import FIRST, IN_PLACE, OPERATORS, SURPLUS, unpacker
 from metalens.worker.trace.recover import NOTHING, Recovery
-from metalens.worker.trace.rounds import rounds, spare
+from metalens.worker.trace.rounds import Whiles, rounds
 
 _SEEN_PER_EXPRESSION, _PARTS, _READ, _WALKED, _NUMBERS = 6, 16, 8, 6, (int, float)
-_FACTORY_ROUNDS, _WHILE_ROUNDS, _MODEL_ROUNDS, _ENDLESS_ROUNDS = 100, 1000, 8, 2
+_FACTORY_ROUNDS = 100
 _LEGACY = (type(torch.FloatTensor), type(torch.Tensor))  # constructors that torch's modes do not see
 
 
@@ -272,19 +272,10 @@ class Tracer:
 
         # What Python says of a call that cannot be made names the function that would make it.
         call.__module__, call.__qualname__ = "builtins", "function"
-        counts: dict[tuple[int, int], tuple[int, int]] = {}
+        whiles = Whiles()
 
         def again(number: int, endless: bool) -> bool:
-            key = (number, id(sys._getframe(1)))
-            done, called = counts.get(key, (0, self.called))
-            counts[key] = done + 1, called
-            most = _ENDLESS_ROUNDS if endless else _MODEL_ROUNDS if self.called - called >= done else _WHILE_ROUNDS
-            waits = endless and self.called == called  # until enough is gathered for a model
-            if self.strict or done < most or (waits and spare.left()):
-                return True
-            self.cut = True
-            self.doubt("most rounds of a loop were left out" if most == _MODEL_ROUNDS else "")
-            return False
+            return self.strict > 0 or whiles.goes_on(self, (number, id(sys._getframe(1))), endless)
 
         def test(number: int, value: Any, then: str, otherwise: str, machine: bool) -> Any:
             if self.strict:
