@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from metalens.engine.edits import apply_edits, moved
-from metalens.protocol.messages import Context, Crash, Edit, Finding, Fix, Report, Run
+from metalens.protocol.messages import Context, Crash, Edit, Finding, Fix, Mark, Report, Run
 from metalens.protocol.values import Location, Value
 
 Runner = Callable[[Run], Awaitable[Report | Crash]]
@@ -123,7 +123,8 @@ async def _tried(
         timeout = min(original.timeout, max(_LEAST_SECONDS, _SLOWER * before.seconds))
         overlay = {**original.overlay, **edited}
         traces = (finding.location.file,)
-        after = await run(replace(original, overlay=overlay, traces=traces, timeout=timeout))
+        until = Mark(own.code, moved(own.location, fix.edits))
+        after = await run(replace(original, overlay=overlay, traces=traces, timeout=timeout, until=until))
         if isinstance(after, Crash) or not _better(own, fix, before, after):
             return Trial(False)
         gives = gives or _output(own, after)

@@ -62,6 +62,14 @@ class Pin:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """A finding, by the code of its rule and where it stands."""
+
+    code: str
+    location: Location
+
+
+@dataclass(frozen=True)
 class Run:
     """One job: rehearse `callers` in order, then build and run on its own each target that none of them explained.
 
@@ -71,6 +79,7 @@ class Run:
     are wanted. `timeout` is in seconds of processor time, so that a busy machine makes answers late but not fewer;
     `memory` is in MiB. `pins` are followed whatever callers do. `thorough`: what the targets run with is searched for,
     which takes seconds for each that nobody builds or calls. Without `explore` nothing is run but what callers run.
+    `until` is a finding, by its rule and place, that ends the run if a caller meets it.
     """
 
     id: int
@@ -86,6 +95,7 @@ class Run:
     pins: tuple[Pin, ...] = ()
     thorough: bool = False
     explore: bool = True
+    until: Optional[Mark] = None
 
     @property
     def patience(self) -> float:

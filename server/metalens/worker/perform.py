@@ -16,7 +16,9 @@ import torch
 from metalens.protocol.messages import Caller, Finding, Pin, Report, Run, Target
 from metalens.worker import judge
 from metalens.worker.agreed import Chosen, is_of_data
+from metalens.worker.judge.case import Case
 from metalens.worker.judge.indices import beyond
+from metalens.worker.judge.judge import no_repairs, tell
 from metalens.worker.judge.quiet import Watch
 from metalens.worker.judge.silent import suspicion
 from metalens.worker.load.sources import Sources
@@ -45,6 +47,10 @@ _MOST_DEPTH = 3000
 
 # And following one pin this one.
 _PINNED = 0.2
+
+
+class Met(BaseException):
+    """What a run waited for was found."""
 
 
 def warm() -> None:
@@ -78,6 +84,7 @@ def perform(run: Run) -> Report:
     doubtful: list[Failure] = []
     chosen = Chosen()
     current: list[Caller] = []
+    rehearsing: list[Caller] = []
     alone: dict[tuple[str, str], Alone] = {}
     probed: dict[int, str] = {}
 
@@ -95,14 +102,26 @@ def perform(run: Run) -> Report:
             if current and current[-1].assumed and not tracer.doubted:
                 chosen.add(current[-1], failure)
             failures.append(failure)
+            stop_at(judge.case_of(failure, tracer.facts) if run.until is not None else None)
+
+    def stop_at(case: Optional[Case]) -> None:
+        """End the run at the finding that it waits for."""
+        if case is None or run.until is None or not rehearsing:
+            return
+        with torch._C.DisableTorchFunction():
+            found = tell(case, no_repairs)
+        if (found.code, found.location) == (run.until.code, run.until.location):
+            raise Met
 
     def confirmed(error: BaseException) -> bool:
         if observer.call_source == "probe" and not tracer.fixed:
             return False
         failure = failure_with(error)
-        if failure is None or judge.case_of(failure, tracer.facts) is None:
+        case = judge.case_of(failure, tracer.facts) if failure is not None else None
+        if failure is None or case is None:
             return False
         failures.append(failure)
+        stop_at(case)
         return True
 
     wrong: list[Finding] = []
@@ -125,8 +144,9 @@ def perform(run: Run) -> Report:
     with torch.no_grad(), Following(tracer, suspected, watch.saw) as mode, world(), observer:
         stage = Stage(run.root, run.import_paths, sources, tracer)
         follow(pin for pin in run.pins if pin.arguments_at is not None)
+        met = False
         for index, caller in enumerate(run.callers):
-            share = _share(run, index, time.process_time() - began)
+            share = 0.0 if met else _share(run, index, time.process_time() - began)
             explained = index and not caller.needed and _all_explained(run, observer, in_any_way=caller.assumed)
             if share <= 0 or explained or (index and run.thorough and _all_given(run, observer)):
                 continue
@@ -139,12 +159,18 @@ def perform(run: Run) -> Report:
                     break
                 # Of many programs in one page a slow one leaves time for those behind it.
                 with deadline(max(left / (len(programs) - at), left * _SLOW)):
+                    rehearsing.append(caller)
                     try:
                         stage.rehearse(caller, program)
+                    except Met:
+                        met = True
+                        break
                     except (OutOfTime, Limit):
                         stage.problems[caller.file] = f"the rehearsal of {caller.file} took too long and was cut short"
                     except BaseException as error:  # noqa: BLE001 - whatever ends the user's script ends it alone
                         stage.problems[caller.file] = f"its code ended with {type(error).__name__}"
+                    finally:
+                        rehearsing.clear()
                 mode.settle()
                 if doubtful:
                     left = (run.timeout * _SHARE - (time.process_time() - began)) / 2
@@ -159,7 +185,7 @@ def perform(run: Run) -> Report:
                 run_alike(observer)
         mode.settle()
         follow(pin for pin in run.pins if pin.arguments_at is None)
-        for target in _left(run, observer) if run.explore else ():
+        for target in _left(run, observer) if run.explore and not met else ():
             if run.thorough and target in run.targets:
                 continue  # it was probed before, and is searched below
             left = run.timeout * 0.9 - (time.process_time() - began)
@@ -176,7 +202,7 @@ def perform(run: Run) -> Report:
                     )
             mode.settle()
         mode.settle()
-        if run.thorough:
+        if run.thorough and not met:
             if run.targets and not stage.rehearsed:
                 stage.define(run.targets[0].file)
             seek_all(run, stage, observer, mode, began)

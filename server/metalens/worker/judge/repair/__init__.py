@@ -62,6 +62,7 @@ _REPAIRS: dict[str, tuple[tuple[_Repair, int], ...]] = {
     "cat-dim": ((operations.cat, 6), (exchange.as_others_do, 1), (space.fitting_geometry, 3), (space.interpolated, 2)),
     "broadcast": (
         (steps.like_the_other, 2),
+        (steps.unsqueezed, 2),
         (tables.resized, 2),
         (operations.broadcasted, 6),
         (exchange.as_others_do, 1),
@@ -76,7 +77,7 @@ _REPAIRS: dict[str, tuple[tuple[_Repair, int], ...]] = {
         (operations.counted, 3),
     ),
     "size-assertion": ((asserted.held, 6),),
-    "dim-range": ((steps.each_dimension_once, 2), (operations.counted, 3)),
+    "dim-range": ((steps.each_dimension_once, 2), (steps.unsqueezed, 1), (operations.counted, 3)),
     "dim-count": ((steps.before_permute, 3),),
     "spatial-collapse": ((space.collapsed, 4), (widths.producer_side, 1)),
     "dtype-mismatch": ((operations.retyped, 2),),

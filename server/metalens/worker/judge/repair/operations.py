@@ -92,11 +92,23 @@ def compared(case: Case, mistake: Mistake) -> Iterator[Fix]:
                 yield fix(f"Use {shown(source, node)}.squeeze(-1)", chain(source, node, ".squeeze(-1)"))
             if tensor.dim() + 1 == other.dim() and int(other.shape[-1]) == 1:
                 yield fix(f"Use {shown(source, node)}.unsqueeze(-1)", chain(source, node, ".unsqueeze(-1)"))
+        yield from _merged(*nodes[0], *nodes[1], prediction, target)
     if prediction.dim() == target.dim():
         for dim, (left, right) in enumerate(zip(prediction.shape, target.shape)):
             if left != right:
                 yield from resize(case, prediction, dim, int(right))
                 yield from resize(case, target, dim, int(left))
+
+
+def _merged(
+    source: Source, node: ast.expr, other: Source, target_node: ast.expr, prediction: Any, target: Any
+) -> Iterator[Fix]:
+    """One of a prediction and its classes made flat, as the other one is."""
+    rank = prediction.dim()
+    if rank == 2 and target.dim() > 1 and target.numel() == int(prediction.shape[0]):
+        yield fix(f"Use {shown(other, target_node)}.flatten()", chain(other, target_node, ".flatten()"))
+    if rank > 2 and target.dim() == 1 and prediction.numel() == target.numel() * int(prediction.shape[-1]):
+        yield fix(f"Use {shown(source, node)}.flatten(0, {rank - 2})", chain(source, node, f".flatten(0, {rank - 2})"))
 
 
 def reshaped(case: Case, mistake: Mistake) -> Iterator[Fix]:

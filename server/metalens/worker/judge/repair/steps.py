@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Optional
 
 from metalens.protocol.messages import Edit, Fix
 from metalens.protocol.values import Range
@@ -68,6 +68,31 @@ def before_permute(case: Case, mistake: Mistake) -> Iterator[Fix]:
         suffixes = [".unsqueeze(1)", ".unsqueeze(0)"] if x.dim() == count - 1 else []
     for suffix in suffixes:
         yield fix(f"Insert {suffix} before permute", chain(source, owner, suffix))
+
+
+def unsqueezed(case: Case, mistake: Mistake) -> Iterator[Fix]:
+    """A dimension put in before what counts on it: `.repeat(1, n, 1)` of two dimensions, `.unsqueeze(3)` of two."""
+    for site in sites(case, mistake, _MOST_SITES):
+        call = site.node
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+            continue
+        name, values = call.func.attr, [literal(node) for node in call.args]
+        rank = _rank_before(case, mistake, site)
+        if name in ("repeat", "expand") and rank is not None and len(values) == rank + 1 > 2:
+            suffixes = [".unsqueeze(1)", ".unsqueeze(-1)"]
+        elif name == "unsqueeze" and rank is not None and values[:1] == [rank + 1]:
+            suffixes = [f".unsqueeze({rank})"]
+        else:
+            continue
+        for suffix in suffixes:
+            yield fix(f"Insert {suffix} before {name}", chain(site.source, call.func.value, suffix))
+
+
+def _rank_before(case: Case, mistake: Mistake, site: Site) -> Optional[int]:
+    """How many dimensions what a method is called on has."""
+    if site.origin is not None:
+        return int(site.origin.inputs[0].dim()) if site.origin.inputs else None
+    return mistake.tensor.dim() if mistake.tensor is not None else None
 
 
 def each_dimension_once(case: Case, mistake: Mistake) -> Iterator[Fix]:
