@@ -53,7 +53,9 @@ async def verify(
     """
     deadline = time.monotonic() + patience
     screen = await _screen(finding, found_by, run) if finding.fixes else None
-    tracked = [await _tracked(finding, found, run) for found in found_by] if finding.fixes else []
+    tracked: list[Found] = []
+    for at in range(0, len(found_by) if finding.fixes else 0, AT_ONCE):
+        tracked += await asyncio.gather(*(_tracked(finding, found, run) for found in found_by[at : at + AT_ONCE]))
     tracked.sort(key=lambda found: (found[0].explore, found[0].thorough, found[1].seconds))
     kept: list[Fix] = []
     for candidates, enough in _kinds(finding.fixes):

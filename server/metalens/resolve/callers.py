@@ -133,8 +133,14 @@ class _Search:
                     for group in groups(self._view, file, *told)
                     for path in group.files.values()
                 }
-                if any(names & words_of(self._view, path) and names & values_of(self._view, path) for path in files):
+                if self._is_named(names, files):
                     yield file
+
+    def _is_named(self, names: frozenset[str], configurations: Iterable[str]) -> bool:
+        """Whether an entry of a configuration has one of the names as its value."""
+        return any(
+            names & words_of(self._view, path) and names & values_of(self._view, path) for path in configurations
+        )
 
     def reach(self, scripts: Iterable[str]) -> None:
         """Scripts which lead to the classes although they do not name them."""
@@ -145,7 +151,7 @@ class _Search:
         """What imports by name, file by file, if a configuration names one of the classes: `target: models.Net`."""
         loading = [(file, outline) for file in self._files if (outline := self._mentioning(file, _LOADING)) is not None]
         configs = self._view.workspace.configurations()[:_MAX_CONFIGS] if loading else ()
-        if any(names & words_of(self._view, path) and names & values_of(self._view, path) for path in configs):
+        if self._is_named(names, configs):
             for file, outline in loading:
                 for word in _LOADING & outline.mentions.keys():
                     yield from ((file, name) for name, _ in outline.mentions[word])

@@ -12,14 +12,15 @@ from metalens.workspace.walk import PYTHON
 
 MAX_SCRIPTS = 3
 _MAX_ASKED = 60
+_MAX_LOOKED_AT = 300  # files, the nearest, for what an edit waits for
 _DYNAMIC = ("import_module", "__import__", "iter_modules", "walk_packages")
 _BY_NAME = re.compile(r"^(import_module|__import__|getattr|globals|vars|eval|__dict__|\w*regist\w*)$", re.IGNORECASE)
 
 
 def reaching(view: View, home: str) -> tuple[str, ...]:
     """At most `MAX_SCRIPTS` scripts that import the file, or what loads the modules of its folder by name."""
-    scripts = [file for file in view.workspace.python_files() if file != home and _is_script(view, file)]
-    scripts.sort(key=lambda file: (_away(file, home), file))
+    files = sorted(view.workspace.python_files(), key=lambda file: (_away(file, home), file))[:_MAX_LOOKED_AT]
+    scripts = [file for file in files if file != home and _is_script(view, file)]
     found = (script for script in scripts[:_MAX_ASKED] if home in _reached(view, script))
     return tuple(script for script, _ in zip(found, range(MAX_SCRIPTS), strict=False))
 

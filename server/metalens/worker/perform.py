@@ -146,7 +146,9 @@ def perform(run: Run) -> Report:
         follow(pin for pin in run.pins if pin.arguments_at is not None)
         met = False
         for index, caller in enumerate(run.callers):
-            share = 0.0 if met else _share(run, index, time.process_time() - began)
+            if met:
+                break
+            share = _share(run, index, time.process_time() - began)
             explained = index and not caller.needed and _all_explained(run, observer, in_any_way=caller.assumed)
             if share <= 0 or explained or (index and run.thorough and _all_given(run, observer)):
                 continue

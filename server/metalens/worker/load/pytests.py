@@ -7,6 +7,7 @@ import types
 from collections.abc import Callable
 from typing import Any, Optional
 
+from metalens.worker.load.hydra import located
 from metalens.worker.load.unknown import Unknown
 
 STAND_IN = True
@@ -35,7 +36,7 @@ class MonkeyPatch:
         """`setattr(owner, name, value)`, or `setattr("package.module.name", value)`."""
         if value is _NOTHING:
             path, _, attribute = target.rpartition(".")
-            target, name, value = _named(path), attribute, name
+            target, name, value = located(path), attribute, name
         self._before.append((target, name, vars(target).get(name, _NOTHING)))
         setattr(target, name, value)
 
@@ -49,20 +50,6 @@ class MonkeyPatch:
         if name.startswith("__"):
             raise AttributeError(name)
         return lambda *args, **kwargs: None  # environment, items and paths decide no shapes
-
-
-def _named(path: str) -> Any:
-    """The module, or what it holds, of a dotted name."""
-    for at in range(path.count(".") + 1, 0, -1):
-        parts = path.split(".")
-        try:
-            found: Any = importlib.import_module(".".join(parts[:at]))
-        except ImportError:
-            continue
-        for part in parts[at:]:
-            found = getattr(found, part)
-        return found
-    raise ImportError(path)
 
 
 class _Values(tuple):  # type: ignore[type-arg]

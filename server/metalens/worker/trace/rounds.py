@@ -35,12 +35,12 @@ class Spare:
 
     def begin(self) -> None:
         """For a new program."""
-        self._until, self._most = 0.0, _WAITING
+        self._until = 0.0
 
     def left(self) -> bool:
         """Whether there is time for another round."""
         now = time.process_time()
-        self._until = self._until or now + self._most
+        self._until = self._until or now + _WAITING
         return now < self._until
 
 
