@@ -7,7 +7,7 @@ import ast
 import pytest
 
 from metalens.worker.load.grids import GRID, grid, hooked
-from metalens.worker.load.instrument import CALL, OPERATE, instrument
+from metalens.worker.load.instrument import CALL, OPERATE, TEST, instrument
 
 
 @pytest.mark.parametrize(
@@ -69,3 +69,12 @@ def test_a_tensor_of_very_many_numbers_has_no_memory(name):
     assert (few.device.type, few.tolist()) == ("cpu", [[0.5] * 4] * 3)
     many = tensor_of(getattr(torch, name), grid(range(1 << 20), lambda row: [row * 0.5] * 4))
     assert (many.device.type, many.shape, many.dtype) == ("meta", (1 << 20, 4), torch.float32)
+
+
+def test_what_a_condition_denies_is_asked_for_by_itself():
+    text = "if not stored:\n    begin()\nelse:\n    resume()\n"
+    tree = ast.parse(text)
+    instrument(tree, text)
+    (asked,) = (node for node in ast.walk(tree) if isinstance(node, ast.If) and TEST in ast.unparse(node.test))
+    assert "not stored" not in ast.unparse(asked.test)
+    assert "resume" in ast.unparse(asked.body[0]) and "begin" in ast.unparse(asked.orelse[0])

@@ -52,6 +52,11 @@ ENDING |= {f"correct/{name}.py" for name in ("written_for_accelerators", "walked
 ENDING |= {"correct/required_settings/train.py", "correct/options_in_a_file/train.py", "mistakes/older_losses.py"}
 ENDING |= {f"correct/targets_in_settings/{name}.py" for name in ("main", "nets/parts", "nets/models")}
 ENDING |= {"mistakes/chosen_alike/nets.py", "correct/configured_for_other_data/train.py"}
+ENDING |= {
+    f"mistakes/configured_by_programs/{name}.py" for name in ("main", "nets/__init__", "nets/small", "nets/utils")
+}
+ENDING |= {"mistakes/configured_by_programs/configs/cifar.py", "mistakes/scanned_pictures.py"}
+ENDING |= {"mistakes/star_imports/parts.py"}
 # Nobody builds what they are about; tests/test_nobody_builds.py does.
 UNBUILT = {name for name in fixtures() if name.startswith("mistakes/nobody_builds")}
 MISTAKES = [name for name in fixtures() if name.startswith("mistakes/") and name not in WITHOUT_DATA | UNBUILT | ENDING]

@@ -14,6 +14,7 @@ from metalens.resolve.commands import CommandLines, Wanted, lines_of
 from metalens.resolve.imports import Imports, imports_of
 from metalens.resolve.index import View
 from metalens.resolve.pins import pins_of
+from metalens.resolve.registered import registered
 from metalens.workspace.documents import Unreadable, Workspace
 from metalens.workspace.project import project_file, read_project
 from metalens.workspace.settings import Settings
@@ -100,7 +101,7 @@ def _command_lines(
     reached: Sequence[Imports],
 ) -> list[CommandLines]:
     """Of each caller: those that choose the wanted classes come first."""
-    named = dict.fromkeys(item.qualname.partition(".")[0] for item in classes)
+    named = dict.fromkeys([*(item.qualname.partition(".")[0] for item in classes), *sorted(registered(view, classes))])
     own = dict.fromkeys((Path(files[0]).stem, *named))
     wanted = Wanted(
         tuple(own), frozenset(name for other in others for name in other.choices), frozenset(named), files[0]

@@ -15,11 +15,12 @@ from weakref import WeakKeyDictionary
 
 from metalens.resolve.classes import ModuleClass, classes_in
 from metalens.resolve.declared import groups
-from metalens.resolve.index import View, is_below
+from metalens.resolve.index import View, is_below, is_package
 from metalens.resolve.names import Definition, Module, Names, Symbol
 from metalens.resolve.options import facts_of
 from metalens.resolve.outline import MODULE, Outline
 from metalens.resolve.reaching import reaching
+from metalens.resolve.registered import registered
 from metalens.resolve.sweep import values_of, words_of
 from metalens.workspace.documents import Unreadable, Workspace
 from metalens.workspace.walk import PYTHON
@@ -81,7 +82,8 @@ def callers_in(view: View, classes: Sequence[ModuleClass]) -> tuple[CallerFile, 
     home = classes[0].file
     search = _Search(view)
     search.run((home, item.qualname.partition(".")[0]) for item in classes)
-    if all(item.kind in (Kind.HOME, Kind.CONTAINS) for item in search.callers(home)):
+    unnamed = all(item.kind in (Kind.HOME, Kind.CONTAINS) for item in search.callers(home))
+    if unnamed or registered(view, classes):
         search.reach(reaching(view, home))
     found = sorted(search.callers(home), key=lambda item: (search.distance(item, home), item.file))
     # Many scripts of one kind tell less than a test or a page beside them.
@@ -193,7 +195,8 @@ class _Search:
         name = os.path.basename(file)
         if _TEST_FILE.match(name):
             return Kind.TEST
-        is_script = outline.main_guard or (runs and name != "__init__.py")
+        # What calls something while it is imported, as part of a package, is no script.
+        is_script = outline.main_guard or (runs and not is_package(os.path.dirname(file)))
         return Kind.SCRIPT if is_script else Kind.LIBRARY
 
     def _spread(self, file: str, hops: int) -> set[str]:

@@ -99,8 +99,9 @@ class _Search:
         base = next(iter(found), None)
         if base is None:
             base = sweep.completed()
+            is_told = sweep.is_told(base)
             is_known = not base or sweep.needs_choices_alone
-            found[base] = CommandLine(base, assumed=not is_known, alike=bool(base) and is_known)
+            found[base] = CommandLine(base, assumed=not is_known, alike=bool(base) and is_known and not is_told)
         is_assumed = found[base].assumed
         # Lines that differ in numbers alone choose nothing else, but one more of them tells what hangs on a number.
         beside = chosen[1:] or [line for line in written if line not in chosen][:1]
@@ -114,6 +115,9 @@ class _Search:
         for line in () if fitting else others:
             is_alike = not is_assumed and line in sweep.alike
             found.setdefault(line, CommandLine(line, not is_alike, alike=is_alike))
+        if fitting.isdisjoint(self.wanted.own):
+            # What a configuration was written for says more than a line that stands somewhere and does something else.
+            found = dict(sorted(found.items(), key=lambda item: item[0] not in sweep.told))
         lines = tuple(self._by_need(list(found.values())[:MAX_LINES]))
         self.files.update(
             (file, None) for line in lines for file in config_files(self.view, self.script, line.arguments)

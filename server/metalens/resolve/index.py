@@ -118,8 +118,9 @@ class View:
             return None
         for folder in self.search_folders(file):
             found = self._within(folder, module)
-            # A file is not its own neighbour: `transformers.py` that imports transformers means the library.
-            if found is not None and found != file:
+            # A file is not its own neighbour: `transformers.py` that imports transformers means the library. But a
+            # package may import its parts by its own name.
+            if found is not None and (found != file or os.path.basename(file) == "__init__.py"):
                 return found, folder
         return None
 

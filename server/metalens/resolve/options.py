@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from weakref import WeakKeyDictionary
@@ -14,6 +15,10 @@ from metalens.resolve.outline import is_main_guard
 from metalens.resolve.source import Source
 from metalens.workspace.documents import Unreadable, Workspace
 
+_CONFIGURES = re.compile(r"config|cfg|conf$|yaml")
+_SAYS_CONFIGURATION = re.compile(
+    r"\b(config(uration)?|options?|settings?) (ya?ml|json|file)|\bya?ml\b|\bjson file", re.I
+)
 _NUMBERS = frozenset({"int", "float"})
 _FLAGS = frozenset({"store_true", "store_false", "store_const", "append_const", "count", "help", "version"})
 _CLICK = frozenset({"option", "argument"})
@@ -23,7 +28,9 @@ _ABSL = {
     "DEFINE_integer": "int",
     "DEFINE_float": "float",
     "DEFINE_bool": "bool",
+    "DEFINE_config_file": "",
 }
+_REQUIRING = frozenset({"mark_flag_as_required", "mark_flags_as_required"})
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,7 @@ class Option:
 
     `choices` are the values that the parser allows. `flag`: it takes no value. `open_ended`: it takes several. `files`
     are the configuration files that its values stand for; `assigned`: it is spelled `name=value`.
+    `makes_config`: it takes a program that makes a configuration.
     """
 
     name: str
@@ -44,6 +52,14 @@ class Option:
     open_ended: bool = False
     files: Mapping[str, str] = field(default_factory=dict, hash=False)
     assigned: bool = False
+    help: str = ""
+    makes_config: bool = False
+
+    @property
+    def configures(self) -> bool:
+        """Whether it says that it takes a configuration file."""
+        named = _CONFIGURES.search(self.name.lower()) or _SAYS_CONFIGURATION.search(self.help)
+        return bool(named) and not (self.number or self.flag)
 
     def spelled(self, value: str) -> tuple[str, ...]:
         """The words that give it the value."""
@@ -134,6 +150,10 @@ def _read(tree: ast.Module) -> Facts:
     options += [_of_declared(item) for item in declared(tree)]
     for node in ast.walk(tree):
         reader.look_at(node)
+    options, shared = (
+        [replace(each, required=True) if each.name in reader.required else each for each in found]
+        for found in (options, shared)
+    )
     uses = {name: tuple(found) for name, found in reader.uses.items()}
     tested = {name: frozenset(found) for name, found in reader.tested.items()}
     return Facts(_distinct(options), _distinct(shared), uses, tested, frozenset(reader.keys), composed(tree))
@@ -174,6 +194,7 @@ class _Reader:
     uses: dict[str, dict[Use, None]] = field(default_factory=dict)
     tested: dict[str, set[str]] = field(default_factory=dict)
     keys: set[str] = field(default_factory=set)
+    required: set[str] = field(default_factory=set)
 
     def options_in(self, node: ast.AST) -> Iterator[Option]:
         """The options that are defined anywhere within a statement, in order."""
@@ -191,7 +212,8 @@ class _Reader:
                 choices = self._literals(call.args[2]) if name == "DEFINE_enum" and len(call.args) > 2 else ()
                 default = _text(call.args[1]) if len(call.args) > 1 else None
                 number = _ABSL[name] in _NUMBERS
-                yield Option(first, (f"--{first}",), False, default, choices, number, _ABSL[name] == "bool")
+                option = Option(first, (f"--{first}",), False, default, choices, number, _ABSL[name] == "bool")
+                yield replace(option, makes_config=name == "DEFINE_config_file")
         if commands:
             yield Option("", (), True, None, tuple(dict.fromkeys(commands)))
 
@@ -212,6 +234,7 @@ class _Reader:
             number=kind in _NUMBERS or isinstance(getattr(given.get("default"), "value", ""), (int, float)),
             flag=_text(given.get("action")) in _FLAGS or _is_true(given.get("is_flag")),
             open_ended=count is not None and count != "?",
+            help=_text(given.get("help")) or "",
         )
 
     def _literals(self, node: ast.expr | None) -> tuple[str, ...]:
@@ -249,6 +272,8 @@ class _Reader:
                 self._look_up(node.func.value, node.args[0])
             elif called == "getattr" and len(node.args) > 1:
                 self.keys.add(_name(node.args[1]))
+            elif called in _REQUIRING and node.args:
+                self.required.update(self._literals(node.args[0]) or [_text(node.args[0]) or ""])
             elif called == "import_module" and node.args:
                 self.keys.update(_name(item) for item in ast.walk(node.args[0]) if isinstance(item, ast.expr))
 

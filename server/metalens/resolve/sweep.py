@@ -10,17 +10,21 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from weakref import WeakKeyDictionary
 
-from metalens.resolve.index import View
+from metalens.resolve.index import View, is_below
 from metalens.resolve.options import Facts, Option, Use, facts_of, joined
 from metalens.workspace.documents import Unreadable, Workspace
 from metalens.workspace.walk import CONFIGS
 
 MAX_SIBLINGS = 60
+_MOST_CONFIGS = 300
 
 _CONFIG_FOLDERS = ("configs", "config", "conf", "cfgs", "cfg", "experiments")
 _MAX_REACHED = 80
 # What people call a run, of which nothing is chosen by it.
-_LABEL = re.compile(r"(run|exp|experiment|job|project|version)?_?(name|id|tag|title)|exp|experiment|comment|note|user")
+_LABEL = re.compile(
+    r"(run|exp|experiment|job|project|version)?_?(name|id|tag|title)|exp|experiment|comment|note|user"
+    r"|(work|out|output|save|log|result)s?_?(dir|path|folder)"
+)
 _MOST_TEXT = 256 * 1024
 _WORD = re.compile(r"[^\W\d]\w*")
 _VALUE = re.compile(r"""(?:[:=]|^\s*-)[ \t]*["']?(?:[\w.]+\.)?([^\W\d]\w*)["']?[ \t]*(?:[,}\]#].*)?$""", re.MULTILINE)
@@ -65,7 +69,10 @@ class Sweep:
     def needs_choices_alone(self) -> bool:
         """Whether the script runs once a choice is made that everybody has to make."""
         required = [option for option in self.options if option.required and option.default is None]
-        return all(any(self._must_choose(option, use) for use in self._values(option)) for option in required)
+        return all(
+            any(self._must_choose(option, use) for use in self._values(option)) or _is_label(option)
+            for option in required
+        )
 
     def completed(self) -> tuple[str, ...]:
         """The shortest command line: a value for what is required, as far as one can be told."""
@@ -73,12 +80,17 @@ class Sweep:
         for option in self.options:
             if not option.required or option.default is not None:
                 continue
-            value = next((use.value for use in self._values(option)), None)
+            value = next((use.value for use in self._values(option)), option.name if _is_label(option) else None)
             if value is None and not option.flags:
                 break  # what comes after a positional argument that is not known cannot be given
             if value is not None:
                 words += option.spelled(value)
         return tuple(words)
+
+    def is_told(self, line: tuple[str, ...]) -> bool:
+        """Whether a configuration that a command line names gives a wanted class as a value."""
+        files = config_files(self.view, self.script, line)
+        return any(not self.classes.isdisjoint(values_of(self.view, file)) for file in files)
 
     def with_required(self, line: tuple[str, ...]) -> tuple[str, ...]:
         """The command line with what everybody has to give and it does not: a choice, or a name for the run."""
@@ -89,11 +101,11 @@ class Sweep:
             if not option.flags or not option.required or option.default is not None or given:
                 continue
             choices = [use.value for use in self._values(option) if self._must_choose(option, use)]
-            if choices or _LABEL.fullmatch(option.name.lower()):
+            if choices or _is_label(option):
                 words += option.spelled(choices[0] if choices else option.name)
                 chose = chose or len(choices) > 1
         told = tuple(words)
-        if chose:
+        if chose and not self.is_told(told):
             self.alike.add(told)
         return told
 
@@ -117,7 +129,7 @@ class Sweep:
                     line = _with(start, option, use.value)
                     if use.value != option.default and line is not None:
                         by_rank[rank].append(line)
-                        path = option.files.get(use.value) or self._config(use.value)
+                        path = option.files.get(use.value) or self._config(use.value) or self._program(option, use)
                         if path is not None and not self.classes.isdisjoint(values_of(self.view, path)):
                             self.told.add(line)
                         if self._must_choose(option, use) or (path is not None and self._is_alike(option, path)):
@@ -139,7 +151,11 @@ class Sweep:
         if not option.required or option.default is not None:
             return False
         known = option.choices or [known.value for known in self._facts.uses.get(option.name, ())]
-        return use.value in known or (not self._given(option) and use.value in self._configs(option))
+        return (
+            option.makes_config
+            or use.value in known
+            or (not self._given(option) and use.value in self._configs(option))
+        )
 
     def _is_alike(self, option: Option, path: str) -> bool:
         keys = keys_of(self.view, path)
@@ -199,19 +215,38 @@ class Sweep:
                 return found[0] if len(found) == 1 else None
         return None
 
+    def _program(self, option: Option, use: Use) -> str | None:
+        """The program that makes a configuration."""
+        return _existing(self.view, self.script, use.value) if option.makes_config else None
+
     def _configs(self, option: Option) -> Mapping[str, frozenset[str]]:
         """The config files that an option may name, or the folders of such files.
 
-        They stand beside those that it is given somewhere, or, if it is given none, in a folder for them.
+        They stand beside those that it is given somewhere, or name a wanted class in a folder near them; if it is given
+        none, they are those that name a wanted class, or those in a folder for them.
         """
         found: dict[str, frozenset[str]] = {}
         given = self._given(option)
+        around: set[str] = set()
         for value in given:
             path = self._config(value)
             if path is not None:
+                around.add(os.path.dirname(os.path.dirname(path)))
                 for file in _beside(path, value):
                     self._take(file, value, found)
-        if found or given or option.number or not re.search(r"config|cfg|conf$|yaml", option.name.lower()):
+        if option.makes_config:
+            programs = [
+                file for file in self.view.workspace.python_files() if "get_config" in words_of(self.view, file)
+            ]
+            wanted = [file for file in programs if not self.classes.isdisjoint(values_of(self.view, file))]
+            return {self._shown(file): words_of(self.view, file) for file in wanted}
+        if not option.configures:
+            return found
+        for file in self.view.workspace.configurations()[:_MOST_CONFIGS]:
+            near = not given or any(is_below(file, folder) for folder in around)
+            if near and not self.classes.isdisjoint(values_of(self.view, file)):
+                self._take(file, file, found)
+        if found or given:
             return found
         for start in (os.path.dirname(self.script), self.view.root):
             for name in ("", *_CONFIG_FOLDERS):
@@ -232,6 +267,10 @@ class Sweep:
     def _shown(self, file: str) -> str:
         inside = file.startswith(self.view.root + os.sep)
         return os.path.relpath(file, self.view.root) if inside else file
+
+
+def _is_label(option: Option) -> bool:
+    return bool(option.flags) and _LABEL.fullmatch(option.name.lower()) is not None
 
 
 def config_files(view: View, script: str, line: Iterable[str]) -> dict[str, frozenset[str]]:

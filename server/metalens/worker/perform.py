@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import sys
 import time
@@ -68,6 +69,8 @@ def warm() -> None:
         nn.functional.cross_entropy(hidden.flatten(0, 1), torch.empty(16, dtype=torch.int64, device="meta"))
         torch.einsum("bij,bkj->bik", hidden, hidden).softmax(-1) @ hidden
         torch.cat([hidden, hidden], 1).view(2, -1).transpose(0, 1).mean()
+    with contextlib.suppress(ImportError):
+        importlib.import_module("packaging.version")  # which scripts use without importing it, as others have
     with contextlib.suppress(RuntimeError):
         nn.Linear(4, 4, device="meta")(torch.empty((2, 3), device="meta"))
 

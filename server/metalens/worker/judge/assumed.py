@@ -17,6 +17,7 @@ from metalens.worker.judge.source import source_of
 _NUMBER, _NAME = re.compile(r"\d+"), re.compile(r"[^\W\d]\w*")
 # A name with a factor or a term beside it.
 _SCALED = re.compile(r"\w\]?\s*(?:\*\*?|//|[+-])\s*\d|\d\s*(?:\*|[+-])\s*[^\W\d]")
+_EXCHANGES = re.compile(r"\.(?:transpose|permute|movedim|swapaxes|t|mT)\b")
 _LONGEST = 32
 _SMALL = 4
 
@@ -52,6 +53,16 @@ def without_our_numbers(case: Case, fixes: Iterable[Fix], mistake: Mistake) -> t
         return bool(fresh) and bool(_SCALED.search(edit.text))
 
     return tuple(fix for fix in fixes if not any(map(rests, fix.edits)))
+
+
+def without_chance(case: Case, fixes: Iterable[Fix], mistake: Mistake) -> tuple[Fix, ...]:
+    """The fixes that exchange no dimensions where the other one only has the size by chance, being made up."""
+    tensor = mistake.tensor
+    others = [] if tensor is None else [dim for dim in range(tensor.dim()) if dim != mistake.dim]
+    fitting = [dim for dim in others if int(tensor.shape[dim]) == mistake.expected]
+    if not any(case.lineage(tensor, dim).layer is None for dim in fitting):
+        return tuple(fixes)
+    return tuple(fix for fix in fixes if not any(_EXCHANGES.search(edit.text) for edit in fix.edits))
 
 
 def _is_written(case: Case, size: int) -> bool:

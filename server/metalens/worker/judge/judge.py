@@ -9,7 +9,7 @@ import torch
 
 from metalens.protocol.messages import Finding, Fix
 from metalens.worker.judge import words
-from metalens.worker.judge.assumed import in_own_words, is_assumed, without_our_numbers
+from metalens.worker.judge.assumed import in_own_words, is_assumed, without_chance, without_our_numbers
 from metalens.worker.judge.blame import place_of, related_to
 from metalens.worker.judge.case import Case, Mistake
 from metalens.worker.judge.repair import repairs_of
@@ -51,6 +51,8 @@ def explain(case: Case, repairs: Repairs = repairs_of) -> Finding:
     """The finding in the words of the rule that knows it, with its place, what explains it, and repairs."""
     failure, mistake = case.failure, mistake_of(case)
     fixes = repairs(case, mistake)
+    if failure.fixed:
+        fixes = without_chance(case, fixes, mistake)
     if is_assumed(case):
         fixes, mistake = without_our_numbers(case, fixes, mistake), in_own_words(case, mistake)
     return Finding(

@@ -147,7 +147,13 @@ _COLOURS = {"COLOR_BGR2RGB": 4, "COLOR_RGB2BGR": 4, "COLOR_BGR2GRAY": 6, "COLOR_
 _COLOURS.update(COLOR_GRAY2RGB=8, COLOR_BGR2HSV=40, COLOR_RGB2HSV=41, COLOR_BGR2LAB=44, COLOR_RGB2LAB=45)
 _COLOURS.update(COLOR_HSV2BGR=54, COLOR_HSV2RGB=55, COLOR_LAB2BGR=56, COLOR_LAB2RGB=57, COLOR_BGR2YCrCb=36)
 _COLOURS.update(COLOR_YCrCb2BGR=38, COLOR_BGR2YUV=82, COLOR_YUV2BGR=84, COLOR_BGR2HLS=52, COLOR_HLS2BGR=60)
-_PICTURES: dict[str, Any] = {**_COLOURS, "imread": _imread, "resize": _resized, "cvtColor": _coloured}
+_PICTURES: dict[str, Any] = {
+    **_COLOURS,
+    "imread": _imread,
+    "imdecode": _imread,
+    "resize": _resized,
+    "cvtColor": _coloured,
+}
 _PICTURES.update(dict.fromkeys("flip GaussianBlur medianBlur blur addWeighted filter2D".split(), _first))
 _PICTURES.update(warpAffine=_warped, warpPerspective=_warped, copyMakeBorder=_framed)
 _PICTURES.update(IMREAD_GRAYSCALE=0, IMREAD_COLOR=1, INTER_NEAREST=0, INTER_LINEAR=1, INTER_CUBIC=2, INTER_AREA=3)

@@ -24,6 +24,7 @@ from metalens.worker.load import (
     config_files,
     conveniences,
     data_files,
+    detectors,
     distributed,
     fairscale,
     gym,
@@ -122,6 +123,9 @@ class StandIn(types.ModuleType):
         return Unknown(f"{self.__name__}(...)")
 
 
+# Modules that are written when a package is installed.
+_WRITTEN = frozenset(("version", "_version", "__version__"))
+
 # Code that asks for a package's version wants to get along with old ones.
 _NEWEST = "99.0.0"
 
@@ -144,6 +148,7 @@ _SOURCES = (
     timm.module,
     vec_envs.module,
     data_files.module,
+    detectors.module,
     distributed.module,
     matrices.module,
     mpi.module,
@@ -188,6 +193,8 @@ class MissingFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         """A stand-in's spec, or None to let the import fail."""
         top = name.split(".", maxsplit=1)[0]
         if top in self.missing or name in conveniences.GONE:
+            return importlib.machinery.ModuleSpec(name, self, is_package=True)
+        if name.rpartition(".")[2] in _WRITTEN and self._asked_by_workspace():
             return importlib.machinery.ModuleSpec(name, self, is_package=True)
         if "." in name or top in _NEVER or not self._asked_by_workspace():
             return None

@@ -28,6 +28,7 @@ from metalens.worker.load.syntax import (
     leaving_of,
     looks_like_module,
     structure_of,
+    without_not,
 )
 from metalens.worker.load.typed import are_texts, defer_annotations
 from metalens.worker.load.walking import bound_names, fields_of, nodes
@@ -338,14 +339,14 @@ class _Rewriter:
     def _inside(self, statement: Any) -> ast.stmt:
         """The statement with guarded bodies of its own."""
         if isinstance(statement, ast.If):
+            without_not(statement)
             leaving = [leaving_of(statement.body), leaving_of(statement.orelse)]
             told = [self.flag(item, statement.test) for item in (*leaving, asks_for_machine(statement.test))]
             statement.test = self.hook(TEST, statement.test, self.visit(statement.test), *told)
             statement.body = self.guarded(statement.body)
             chained = len(statement.orelse) == 1 and isinstance(statement.orelse[0], ast.If)
             # A chain of elif must not nest a guard for each of its links: Python allows few nested blocks.
-            rest = [self._inside(statement.orelse[0])] if chained else self.guarded(statement.orelse)
-            statement.orelse = rest
+            statement.orelse = [self._inside(statement.orelse[0])] if chained else self.guarded(statement.orelse)
             return statement
         if isinstance(statement, ast.For):
             # The items are made inside the hook, so that a loop over something unknown still has its one round.

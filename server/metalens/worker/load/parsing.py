@@ -6,7 +6,8 @@ import ast
 import re
 
 OLDER = "it is written for an older Python"
-_ASYNC = re.compile(r"\basync(?=\s*=[^=])")
+_ASYNC = re.compile(r"\basync\b(?!\s+(?:def|for|with)\b)")
+_COPYING = frozenset(("cuda", "to", "copy_", "type"))
 _SAME_LENGTH, _NOW = "asynk", "non_blocking"
 
 _older: set[str] = set()
@@ -23,8 +24,9 @@ def parsed(text: str, file: str) -> ast.Module:
             raise
         tree = ast.parse(changed, file)
     for node in ast.walk(tree):
-        if isinstance(node, ast.keyword) and node.arg == _SAME_LENGTH:
-            node.arg = _NOW
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in _COPYING:
+            for part in node.keywords:
+                part.arg = _NOW if part.arg == _SAME_LENGTH else part.arg
     _older.add(file)
     return tree
 

@@ -200,6 +200,7 @@ _OPERATIONS = "exif_transpose mirror flip autocontrast equalize invert posterize
 _MODULES: dict[str, dict[str, Any]] = {
     "PIL.Image": _IMAGE,
     "PIL.ImageOps": {**{name: _same for name in _OPERATIONS}, "grayscale": lambda image: image.convert("L")},
+    "PIL.ExifTags": {"TAGS": {274: "Orientation", 306: "DateTime"}, "GPSTAGS": {}},
     "PIL.ImageEnhance": {name: _Enhancer for name in ("Color", "Contrast", "Brightness", "Sharpness")},
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import os
 from typing import Optional
 
@@ -15,6 +16,7 @@ _HOT = (
 )
 
 _BY_TEXT = frozenset({"eval", "exec", "globals", "locals", "vars"})
+_BUILTINS = frozenset(dir(builtins))
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _NAMED = (*_SCOPES, ast.Import, ast.ImportFrom)
 
@@ -90,6 +92,9 @@ def _hot_names(
         for node in parts:
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 hot |= {name for name in bound_names(node) if _imports_hot(node, name, local)}
+            if isinstance(node, ast.ImportFrom) and _is_unbound_import(node) and _imports_hot(node, "*", local):
+                # Whatever nobody else binds comes from there.
+                hot |= set().union(*reads) - set().union(*binds) - _BUILTINS
     changed = True
     while changed:
         changed = False
@@ -139,9 +144,11 @@ def _is_seed(statement: ast.stmt, parts: list[ast.AST], read: set[str], hot: set
     if isinstance(statement, (ast.Import, ast.ImportFrom)):
         return False
     calls = any(isinstance(node, ast.Call) for node in parts)
+    outer = statement.value if isinstance(statement, ast.Expr) else None
+    if isinstance(outer, ast.Call) and ast.unparse(outer.func).rpartition(".")[2].startswith("DEFINE_"):
+        return True  # an option, which is read elsewhere
     if not calls or not read & hot:
         return False
-    outer = statement.value if isinstance(statement, ast.Expr) else None
     if isinstance(outer, ast.Call) and isinstance(outer.func, ast.Attribute):
         # `plt.plot(losses)`: a call of something that is not torch, fed with what torch made
         return bool(_root(outer.func) & hot) or any(isinstance(part, ast.Call) for part in outer.args)

@@ -78,6 +78,15 @@ def leaving_of(body: list[ast.stmt]) -> str:
     return ""
 
 
+def without_not(statement: ast.If) -> None:
+    """Exchange, in place, the branches of `if not x`, so that what is not known is asked for by itself."""
+    chained = len(statement.orelse) == 1 and isinstance(statement.orelse[0], ast.If)
+    if isinstance(statement.test, ast.UnaryOp) and isinstance(statement.test.op, ast.Not) and not chained:
+        nothing = ast.copy_location(ast.Pass(), statement.test)
+        statement.test = statement.test.operand
+        statement.body, statement.orelse = statement.orelse or [nothing], statement.body
+
+
 def asks_for_machine(test: ast.expr) -> bool:
     """Whether a condition is about what the machine has, which the user's own would answer in another way."""
     return _MACHINE.search(ast.unparse(test)) is not None

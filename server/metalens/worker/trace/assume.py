@@ -20,6 +20,7 @@ import torch
 from metalens.worker.trace import probe
 from metalens.worker.trace.invent import MadeUp, value_of
 from metalens.worker.trace.probe import Spec
+from metalens.worker.trace.written import taken_apart
 
 Path = tuple[Any, ...]
 
@@ -40,6 +41,11 @@ class Fields:
     """An input of which forward reads attributes, as of a batch that a library puts together."""
 
     values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Row(Fields):
+    """An input that forward takes apart, by the names that it gives to the parts: `audio, text = batch`."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +141,9 @@ def first_inputs(module: torch.nn.Module) -> dict[str, Any]:
     except (TypeError, ValueError):
         return found
     for name, part in parameters.items():
+        inner = taken_apart(module.forward, name) if isinstance(found.get(name), Spec) else ()
+        if inner:
+            found[name] = Row(dict(probe.specs_of(module, [(each, "") for each in inner])))
         if name in found and len(found) > 1 and _LENGTHS.search(name):
             found[name] = [16, 16]
         if part.default is not part.empty and part.kind in (part.POSITIONAL_OR_KEYWORD, part.KEYWORD_ONLY):
@@ -228,6 +237,8 @@ def made(value: Any, configs: Callable[[Config, MadeUp], None]) -> Any:
         config = MadeUp(value.variant, value.values)
         configs(value, config)
         return config
+    if isinstance(value, Row):
+        return tuple(made(part, configs) for part in value.values.values())
     if isinstance(value, Fields):
         return types.SimpleNamespace(**{name: made(part, configs) for name, part in value.values.items()})
     if type(value) in (list, tuple):

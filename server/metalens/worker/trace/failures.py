@@ -31,8 +31,8 @@ def failure_of(error: BaseException, tracer: Tracer, observer: Observer) -> Opti
     if contains_unknown((args, kwargs)):
         return None
     root = root_of(modules, observer)
-    if root is None and tracer.cut:
-        return None
+    if root is None and (tracer.cut or tracer.counted):
+        return None  # what a script gathers of a loop that ended early, or cuts at a number that a model computes
     seen = observer.by_id.get(id(root.module)) if root else None
     own = _own_frames(error, tracer)
     grade = "borrowed" if tracer.fixed else "mended" if tracer.mended else "clean"

@@ -19,7 +19,7 @@ from metalens.worker.trace import listed
 from metalens.worker.trace.listed import made
 
 _REAL_OPEN, _REAL_GLOB, _REAL_LISTDIR, _REAL_WALK = builtins.open, glob.glob, os.listdir, os.walk
-_REAL_GZIP, _IS_HERE = gzip.open, os.path.isfile
+_REAL_SCANDIR, _REAL_GZIP, _IS_HERE = os.scandir, gzip.open, os.path.isfile
 _WRITING = frozenset("wax+")
 _TEXTS = (".txt", ".tokens", ".text", ".words", ".raw")
 _COPIED = (".txt", ".json", ".csv", ".names", ".yaml", ".yml")
@@ -35,7 +35,7 @@ def patches() -> list[tuple[Any, str, Any]]:
     found: list[tuple[Any, str, Any]] = [(os, name, _nothing) for name in changing.split() if hasattr(os, name)]
     found += listed.patches()
     found += [(builtins, "open", _open), (io, "open", _open), (os, "listdir", _listdir), (glob, "glob", _glob)]
-    found += [(os, "walk", _walk), (gzip, "open", _unpacked)]
+    found += [(os, "walk", _walk), (os, "scandir", _scandir), (gzip, "open", _unpacked)]
     return found
 
 
@@ -129,6 +129,51 @@ def _listdir(path: Any = ".") -> list[str]:
     except FileNotFoundError:
         made(os.path.join(str(path), name) for name in _names())
         return _names()
+
+
+class _Entry:
+    """What `os.scandir` tells of a file."""
+
+    def __init__(self, folder: str, name: str) -> None:
+        self.name, self.path = name, os.path.join(folder, name)
+
+    def is_file(self, **options: Any) -> bool:
+        """It is one."""
+        return True
+
+    def is_dir(self, **options: Any) -> bool:
+        """It is none."""
+        return False
+
+    is_symlink = is_dir
+
+
+def _scandir(path: Any = ".") -> Any:
+    try:
+        return _REAL_SCANDIR(path)
+    except FileNotFoundError:
+        return _Scanned(str(path))
+
+
+class _Scanned(Iterator[_Entry]):
+    """The entries of a folder."""
+
+    def __init__(self, folder: str) -> None:
+        self._left = [_Entry(folder, name) for name in _listdir(folder)]
+
+    def __next__(self) -> _Entry:
+        if not self._left:
+            raise StopIteration
+        return self._left.pop(0)
+
+    def __enter__(self) -> _Scanned:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        return None
+
+    def close(self) -> None:
+        """Nothing is open."""
 
 
 def _unpacked(file: Any, mode: str = "rb", *args: Any, **kwargs: Any) -> Any:

@@ -14,7 +14,7 @@ from torch.overrides import TorchFunctionMode
 
 from metalens.worker.load import inventions
 from metalens.worker.load.unknown import Unknown, UnknownError
-from metalens.worker.trace import casting, recurrent, shortcuts
+from metalens.worker.trace import casting, masks, recurrent, shortcuts
 from metalens.worker.trace.devices import devices
 from metalens.worker.trace.operands import (
     Function,
@@ -387,7 +387,7 @@ def _special_functions() -> dict[Any, _Special]:
     table[tensor.__getitem__] = table[tensor.__setitem__] = _index
     table[tensor.backward] = table[torch.autograd.backward] = _nothing
     table[torch.autograd.grad] = _grads
-    table.update(recurrent.RULES)
+    table.update({**recurrent.RULES, **masks.RULES})
     return table
 
 

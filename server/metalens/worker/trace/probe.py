@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Optional
 
@@ -13,7 +13,7 @@ import torch
 from metalens.worker.load.unknown import contains_unknown
 from metalens.worker.trace.operators import SURPLUS
 from metalens.worker.trace.patterns import layer_of, shape_for
-from metalens.worker.trace.written import are_integers, sizes_of, written_shapes
+from metalens.worker.trace.written import are_integers, sizes_of, taken_apart, written_shapes
 
 _SPLIT = re.compile(r"split_sizes to sum exactly to (\d+) .*dimension (-?\d+)\), but got split_sizes=\[([\d, ]+)\]")
 _SIZES = (64, 32, 28, 224, 96, 128, 256, 16, 48, 227, 299, 384, 512, 8)
@@ -65,12 +65,15 @@ def first_specs(module: torch.nn.Module) -> Optional[dict[str, Optional[Spec]]]:
             continue
         if part.default is part.empty:
             names.append((name, inspect.formatannotation(part.annotation) if _is_told(part.annotation) else ""))
-    specs: dict[str, Optional[Spec]] = {}
-    for index, (name, annotation) in enumerate(names):
-        specs[name] = (
-            _guess(module, name, annotation) if index == 0 or len(names) < 2 else _guess_more(module, name, annotation)
-        )
-    return specs
+    return specs_of(module, names)
+
+
+def specs_of(module: torch.nn.Module, names: Sequence[tuple[str, str]]) -> dict[str, Optional[Spec]]:
+    """A first guess for each of what is given by this name, with this annotation."""
+    return {
+        name: _guess_more(module, name, annotation) if index else _guess(module, name, annotation)
+        for index, (name, annotation) in enumerate(names)
+    }
 
 
 def _is_told(annotation: Any) -> bool:
@@ -164,7 +167,7 @@ def probe(module: torch.nn.Module, run: Run, blame: Blame) -> Optional[Attempt]:
     and its arguments.
     """
     specs = first_specs(module)
-    if specs is None:
+    if specs is None or any(taken_apart(module.forward, name) for name in specs):
         return None
     tried: set[Any] = set()
     said = written_specs(module, specs)

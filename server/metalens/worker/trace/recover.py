@@ -20,6 +20,9 @@ from metalens.worker.trace.operators import unpacker
 NOTHING = object()
 """There is no substitute: the error goes on its way."""
 
+# Of these the second operand chooses elements.
+MASKED = frozenset(("masked_fill", "masked_scatter"))
+
 _MOST = 20
 _KINDS = (RuntimeError, ValueError, IndexError, TypeError, AssertionError)
 _NO_MISTAKES = (NotImplementedError, RecursionError, UnknownError, Limit)
@@ -163,11 +166,15 @@ def _as_floats(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     tensors = [part for part in (*args, *kwargs.values()) if isinstance(part, torch.Tensor)]
     if len({tensor.dtype for tensor in tensors}) < 2:
         return None
-    convert: Callable[[Any], Any] = lambda part: (  # noqa: E731
-        torch.empty(shape_of(part), device="meta") if isinstance(part, torch.Tensor) else part
-    )
+    masks = plain_name(function) in MASKED
+
+    def convert(place: int, part: Any) -> Any:
+        dtype = torch.bool if masks and place == 1 else torch.float32
+        return torch.empty(shape_of(part), dtype=dtype, device="meta") if isinstance(part, torch.Tensor) else part
+
     try:
-        result = function(*map(convert, args), **{key: convert(part) for key, part in kwargs.items()})
+        named = {key: convert(key == "mask", part) for key, part in kwargs.items()}
+        result = function(*(convert(place, part) for place, part in enumerate(args)), **named)
     except Exception:  # noqa: BLE001 - torch raises any type: then it was not the dtypes alone
         return None
     return same(result, frozenset()) if isinstance(result, torch.Tensor) else None

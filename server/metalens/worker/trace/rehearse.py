@@ -112,7 +112,7 @@ class Stage:
         random.seed(0)
         torch.manual_seed(0)
         self.tracer.mended, self.tracer.doubted = self._mended, False
-        self.tracer.cut, self.tracer.called = False, 0
+        self.tracer.cut, self.tracer.counted, self.tracer.called = False, False, 0
         self.tracer.recovery.begin()
         spare.begin()
         return module

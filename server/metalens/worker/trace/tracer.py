@@ -28,6 +28,8 @@ from metalens.worker.trace.recover import NOTHING, Recovery
 from metalens.worker.trace.rounds import Whiles, rounds
 
 _SEEN_PER_EXPRESSION, _PARTS, _READ, _WALKED, _NUMBERS = 6, 16, 8, 6, (int, float)
+# So ends what looks for an accelerator, or divides by how many there are.
+_WANTS = (SystemExit, AssertionError, NameError, ZeroDivisionError)
 _FACTORY_ROUNDS = 100
 _LEGACY = (type(torch.FloatTensor), type(torch.Tensor))  # constructors that torch's modes do not see
 
@@ -45,13 +47,14 @@ class FileTrace:
 class Tracer:
     """Everything that a run knows so far.
 
-    `strict` counts the module constructors and calls under way: inside them nothing is mended. `mended` says why
-    shapes of this run are no proof (a statement was skipped, a value was invented), or is empty; `doubted`: more is in
-    doubt than the command line. `guesses` counts the values that were invented. `cut`: a loop ended early, and what it
-    gathered is too short. `called` counts calls of modules. `done` counts the expressions that went well, where someone
-    wants to know; `unpacked` is what was last unpacked in vain. `fixed` and `unless` are set while a probed
-    contradiction is reported, see Failure. `building` counts the constructors under way: what fails there is not
-    recovered, because sizes of layers may hang on it. `entering` gives what is to be run for a method.
+    `strict` counts the module constructors and calls under way: inside them nothing is mended. `mended` says why shapes
+    of this run are no proof (a statement was skipped, a value was invented), or is empty; `doubted`: more is in doubt
+    than the command line. `guesses` counts the values that were invented; `counted`: whole numbers are among them.
+    `cut`: a loop ended early, and what it gathered is too short. `called` counts calls of modules. `done` counts the
+    expressions that went well, where someone wants to know; `unpacked` is what was last unpacked in vain. `fixed` and
+    `unless` are set while a probed contradiction is reported, see Failure. `building` counts the constructors under
+    way: what fails there is not recovered, because sizes of layers may hang on it. `entering` gives what is to be run
+    for a method.
     """
 
     def __init__(self) -> None:
@@ -62,7 +65,7 @@ class Tracer:
         self.strict = 0
         self.building = 0
         self.mended, self.doubted = "", False
-        self.guesses = 0
+        self.guesses, self.counted = 0, False
         self.cut, self.called = False, 0
         self.fixed, self.unless = False, ""
         self.done: Optional[Counter[tuple[str, int]]] = None
@@ -84,6 +87,7 @@ class Tracer:
     def taint(self, reason: str) -> None:
         """A value was invented: from here on this run proves nothing."""
         self.guesses += 1
+        self.counted = self.counted or reason.startswith(inventions.NUMBERS)
         if self.strict:
             self.doubt(reason)
 
@@ -372,7 +376,7 @@ class Tracer:
         error = sys.exc_info()[1]
         if self.strict or error is None:
             return True
-        if isinstance(error, (SystemExit, AssertionError, NameError)) and not self.called and devices.missed():
+        if isinstance(error, _WANTS) and not self.called and devices.missed():
             raise WantsDevices from error
         if isinstance(error, SystemExit):
             # What ends a script before it did anything speaks of the machine or of the command line.

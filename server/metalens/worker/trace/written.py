@@ -67,6 +67,19 @@ def written_shapes(forward: Any, names: Sequence[str]) -> Written:
     return found
 
 
+def taken_apart(forward: Any, name: str) -> tuple[str, ...]:
+    """The names that a function gives to the parts of a parameter: `audio, text = batch`; none if it does not."""
+    code = getattr(inspect.unwrap(getattr(forward, "__func__", forward)), "__code__", None)
+    text = "".join(linecache.getlines(code.co_filename)) if code is not None else ""
+    function, _ = _nodes_of(code, text)
+    for node in ast.walk(function) if function is not None else ():
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) and node.value.id == name:
+            parts = node.targets[0].elts if isinstance(node.targets[0], (ast.Tuple, ast.List)) else []
+            if parts and all(isinstance(part, ast.Name) for part in parts):
+                return tuple(part.id for part in parts if isinstance(part, ast.Name))
+    return ()
+
+
 def words_of(line: str) -> tuple[str, ...]:
     """The dimensions of the shape that a line speaks of; none if there is no shape in it."""
     for match in _LIST.finditer(line):

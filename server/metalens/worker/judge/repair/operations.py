@@ -213,7 +213,7 @@ def _pieces(source: Source, statement: ast.Assign) -> ast.expr:
 
 
 def retyped(case: Case, mistake: Mistake) -> Iterator[Fix]:
-    """`.float()` or `.long()` on the operand of the wrong dtype."""
+    """`.float()`, `.long()` or `.bool()` on the operand of the wrong dtype."""
     called = layer_call(case)
     suffix = ".float()"
     if mistake.code == "index-dtype":
@@ -224,6 +224,10 @@ def retyped(case: Case, mistake: Mistake) -> Iterator[Fix]:
         suffix = {"f32": ".float()", "f16": ".half()", "bf16": ".bfloat16()", "f64": ".double()"}.get(
             kind, f".to({weight.dtype})"
         )
+    if mistake.argument == "mask":
+        nodes = _arguments(case)[mistake.dim :]
+        yield from (fix(f"Use {shown(*node)}.bool()", chain(*node, ".bool()")) for node in nodes[:1])
+        return
     if mistake.argument == "target" and mistake.other is not None:
         suffix = ".long()" if " i64 targets" in mistake.message else ".float()"
         nodes = _arguments(case)

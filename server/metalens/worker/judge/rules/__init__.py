@@ -14,6 +14,7 @@ _RULES = (
     sequence.attention,
     layers.embedding,
     joining.loss,
+    dtypes.mask,
     dtypes.dtype,
     spatial.collapse,
     spatial.outgrown,

@@ -15,6 +15,22 @@ _DTYPE = re.compile(
     re.I,
 )
 
+_MASK = re.compile(r"only supports boolean masks|expected BoolTensor for mask|expected condition to be a boolean")
+
+
+def mask(case: Case) -> Optional[Mistake]:
+    """Elements are chosen by numbers where only true and false will do."""
+    if not _MASK.search(case.torch):
+        return None
+    place = 0 if case.name == "where" else 1
+    if len(case.tensors) <= place:
+        return None
+    chosen = case.tensors[place]
+    message = words.within(
+        f"{case.name} expects a bool mask, got {words.dtype(chosen.dtype)}", f" ({words.shape(chosen.shape)})"
+    )
+    return Mistake("dtype-mismatch", message, argument="mask", tensor=chosen, dim=place)
+
 
 def dtype(case: Case) -> Optional[Mistake]:
     """A layer or a product that gets another dtype than it computes in."""
