@@ -30,7 +30,7 @@ class _Quietly(contextlib.ContextDecorator):
 def _make_divisible(x: Any, divisor: Any) -> int:
     """The next multiple of the divisor, of which a tensor may hold several."""
     step = int(divisor.max()) if isinstance(divisor, torch.Tensor) else divisor
-    return math.ceil(x / step) * step
+    return int(math.ceil(x / step) * step)
 
 
 def _intersect_dicts(da: Any, db: Any, exclude: Iterable[str] = ()) -> dict[str, Any]:

@@ -99,6 +99,11 @@ def picture_channels() -> int:
     return 1 if _supposed and _supposed[-1].rare else 3
 
 
+def is_rare() -> bool:
+    """Whether pictures and sounds have other channels than usual, because that is supposed."""
+    return bool(_supposed) and _supposed[-1].rare
+
+
 def sound_channels() -> int:
     """How many channels a sound has that is not here."""
     return 2 if _supposed and _supposed[-1].rare else 1

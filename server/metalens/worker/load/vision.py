@@ -9,8 +9,9 @@ from typing import Any, Optional
 import torch
 
 from metalens.worker.load import arrays
-from metalens.worker.load.inventions import invented, picture_extent
+from metalens.worker.load.inventions import invented, is_rare, picture_extent
 from metalens.worker.load.pictures import Picture, pictured
+from metalens.worker.load.told import blame
 from metalens.worker.load.unknown import Unknown, UnknownError
 
 STAND_IN = True
@@ -219,8 +220,15 @@ def _normalize(mean: Any = (), std: Any = (), *args: Any, **kwargs: Any) -> Call
     def apply(image: Any) -> Any:
         count = len(mean) if isinstance(mean, (list, tuple)) else 1
         if isinstance(image, torch.Tensor) and count not in (1, int(image.shape[-3])):
-            # The text is torch's own for `image - mean[:, None, None]`.
-            return image - torch.zeros(count)[:, None, None]
+            means, channels = torch.zeros(count)[:, None, None], int(image.shape[-3])
+            if is_rare():
+                return image - means  # a picture that is supposed to be grey, and may have as many channels
+            try:
+                return image.clone().sub_(means)  # as torchvision has it, which raises
+            except RuntimeError as error:
+                have = f"{channels} channel{'s' * (channels > 1)}"
+                blame(error, f"Normalize has {count} means, the images have {have} ({list(image.shape)})")
+                raise
         return image
 
     return apply

@@ -10,6 +10,7 @@ import torch
 
 from metalens.protocol.values import Evidence, Location, Position, Range
 from metalens.worker.load.ranges import Lines
+from metalens.worker.load.told import said
 from metalens.worker.load.unknown import contains_unknown
 from metalens.worker.trace import describe
 from metalens.worker.trace.facts import Failure, Frame, ModuleCall
@@ -93,6 +94,8 @@ def _passes_stand_in(error: BaseException, tracer: Tracer) -> bool:
 
     torch is no such callee: what a stand-in hands on to it (a batch, a model's input) is the user's.
     """
+    if said(error):
+        return False
     trace = error.__traceback__
     guilty = False
     while trace is not None:

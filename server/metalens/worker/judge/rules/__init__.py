@@ -7,6 +7,7 @@ from metalens.worker.judge.case import Case, Mistake
 from metalens.worker.judge.rules import dtypes, joining, layers, products, reshaping, sequence, spatial
 
 _RULES = (
+    joining.prepared,
     reshaping.unpacking,
     reshaping.assertion,
     reshaping.item,

@@ -8,6 +8,7 @@ from typing import Any, Optional
 from metalens.worker.judge import words
 from metalens.worker.judge.case import Case, Mistake
 from metalens.worker.judge.rules.products import operator_text
+from metalens.worker.load.told import said
 
 _LOSSES = frozenset(
     [
@@ -34,6 +35,12 @@ _MISMATCH = re.compile(
     r"must match the size of tensor|Attempting to broadcast|not broadcastable|broadcast together|must be broadcastable"
     r"|shape mismatch|doesn't match the broadcast shape"
 )
+
+
+def prepared(case: Case) -> Optional[Mistake]:
+    """What prepares data does not fit it, in the words of the stand-in that prepares it."""
+    text = said(case.failure.error)
+    return Mistake("broadcast", words.fit(text)) if text else None
 
 
 def loss(case: Case) -> Optional[Mistake]:
