@@ -97,9 +97,9 @@ async def _tracked(finding: Finding, found: Found, run: Runner) -> Found:
     original, before = found
     finding = _own(finding, before)
     callers_alone = _is_called(finding, before) and not original.thorough
-    if not callers_alone and finding.location.file in original.traces:
+    if not callers_alone and set(_watched(finding)) <= set(original.traces):
         return found
-    told = replace(original, traces=(finding.location.file,), explore=original.explore and not callers_alone)
+    told = replace(original, traces=_watched(finding), explore=original.explore and not callers_alone)
     report = await run(told)
     if isinstance(report, Report) and any(_is_same(finding, other) for other in report.findings):
         return told, report
@@ -124,7 +124,7 @@ async def _tried(
         own = _own(finding, before)
         timeout = min(original.timeout, max(_LEAST_SECONDS, _SLOWER * before.seconds))
         overlay = {**original.overlay, **edited}
-        traces = (finding.location.file,)
+        traces = _watched(own)
         until = Mark(own.code, moved(own.location, fix.edits))
         after = await run(replace(original, overlay=overlay, traces=traces, timeout=timeout, until=until))
         if isinstance(after, Crash) or not _better(own, fix, before, after):
@@ -163,10 +163,10 @@ def _gets_further(finding: Finding, fix: Fix, place: Location, before: Report, a
     if reach != earlier:
         return reach < earlier
     # A line that was changed may give no value any more; not where that is only guessed.
-    changed = {moved(edit.location, fix.edits).range.start.line for edit in fix.edits if not fix.guess}
+    changed = {_line(moved(edit.location, fix.edits)) for edit in fix.edits if not fix.guess}
     reached = _lines(finding, before, fix.edits)
     left = reached - _lines(finding, after, ()) - changed
-    if reach > 1 and (not reached or (fix.guess and place.range.start.line not in _lines(finding, after, ()))):
+    if reach > 1 and (not reached or (fix.guess and _line(place) not in _lines(finding, after, ()))):
         return False
     return not left and after.problems.keys() <= before.problems.keys()
 
@@ -176,11 +176,20 @@ def _is_called(finding: Finding, report: Report) -> bool:
     return any(o.called for o in report.findings if (o.code, o.location) == (finding.code, finding.location))
 
 
-def _lines(finding: Finding, report: Report, edits: Sequence[Edit]) -> set[int]:
-    """The lines of the finding's file on which an expression had a value, as they stand after the edits."""
-    file = finding.location.file
-    expressions = [each for trace in report.traces if trace.file == file for each in trace.expressions if each.values]
-    return {moved(Location(file, each.range), edits).range.start.line for each in expressions}
+def _watched(finding: Finding) -> tuple[str, ...]:
+    """The file of a finding, and that of the code that failed."""
+    return tuple(dict.fromkeys((finding.location.file, *finding.passes[-1:])))
+
+
+def _lines(finding: Finding, report: Report, edits: Sequence[Edit]) -> set[tuple[str, int]]:
+    """The lines of those files on which an expression had a value, as they stand after the edits."""
+    traces = [trace for trace in report.traces if trace.file in _watched(finding)]
+    places = (Location(trace.file, each.range) for trace in traces for each in trace.expressions if each.values)
+    return {_line(moved(place, edits)) for place in places}
+
+
+def _line(place: Location) -> tuple[str, int]:
+    return place.file, place.range.start.line
 
 
 def _counts(other: Finding, finding: Finding, edits: Sequence[Edit]) -> bool:
@@ -190,7 +199,7 @@ def _counts(other: Finding, finding: Finding, edits: Sequence[Edit]) -> bool:
 
 
 def _same_line(one: Location, other: Location) -> bool:
-    return one.file == other.file and one.range.start.line == other.range.start.line
+    return _line(one) == _line(other)
 
 
 def _identity(finding: Finding, location: Location) -> tuple[str, Location, str]:

@@ -22,6 +22,7 @@ _MOST_NEEDED = 4
 _MOST_SAME = 3  # command lines that choose the same wanted thing
 
 _HELP = frozenset({"-h", "--help", "--version"})
+_TRAINING = frozenset({"train", "training", "--train", "--do_train", "--training"})
 _ASSIGNED = re.compile(r"\+?[\w./]+=.+")
 _PLACE = re.compile(
     r"path|dir|folder|file|root|data|image|img|video|audio|checkpoint|ckpt|weights|save|log|input|output|^out|^in$|dest|src"
@@ -81,7 +82,8 @@ class _Search:
     def lines(self) -> CommandLines:
         self.options = options_of(self.view, self.script, self.reached)
         launch = command_lines(self.view.workspace).get(self.script)
-        written = list(dict.fromkeys(self._written()))
+        # Who trains calls all models that there are.
+        written = sorted(dict.fromkeys(self._written()), key=lambda line: _TRAINING.isdisjoint(line))
         chosen, fitting = self._chosen(written)
         own = sorted(self.wanted.own, key=lambda name: name not in fitting)
         sweep = Sweep(

@@ -98,9 +98,11 @@ def composed(tree: ast.Module) -> tuple[tuple[str, str], ...]:
         for item in node.decorator_list if isinstance(node, ast.FunctionDef) else ():
             if isinstance(item, ast.Call) and dotted(item.func) in ("hydra.main", "main"):
                 given = {part.arg: getattr(part.value, "value", None) for part in item.keywords}
-                if isinstance(given.get("config_name"), str):
-                    path = given.get("config_path")
-                    found.append((path if isinstance(path, str) else "", str(given["config_name"])))
+                path, name = given.get("config_path"), given.get("config_name")
+                if name is None and isinstance(path, str) and path.endswith(_YAML):
+                    path, name = os.path.split(path)  # as the oldest versions have it
+                if isinstance(name, str):
+                    found.append((path if isinstance(path, str) else "", name))
     return tuple(found)
 
 

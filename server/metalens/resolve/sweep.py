@@ -25,6 +25,10 @@ _LABEL = re.compile(
     r"(run|exp|experiment|job|project|version)?_?(name|id|tag|title)|exp|experiment|comment|note|user"
     r"|(work|out|output|save|log|result)s?_?(dir|path|folder)"
 )
+_ENVIRONMENT = re.compile(r"[A-Za-z]\w*-v\d+")
+_CHOOSING_ACTIONS = re.compile(r"CartPole|Acrobot|MountainCar-|LunarLander-|NoFrameskip|Taxi|FrozenLake")
+# Environments whose actions are one of several, and those whose actions are numbers.
+_CHOSEN, _MOVING = ("CartPole-v1", "Acrobot-v1", "LunarLander-v2"), ("Pendulum-v1", "MountainCarContinuous-v0")
 _MOST_TEXT = 256 * 1024
 _WORD = re.compile(r"[^\W\d]\w*")
 _VALUE = re.compile(r"""(?:[:=]|^\s*-)[ \t]*["']?(?:[\w.]+\.)?([^\W\d]\w*)["']?[ \t]*(?:[,}\]#].*)?$""", re.MULTILINE)
@@ -176,6 +180,9 @@ class Sweep:
             yield from (compared.get(value, Use(value)) for value in option.choices)
         elif configs := self._configs(option):
             yield from (Use(file, frozenset(words)) for file, words in configs.items())
+        elif option.default and _ENVIRONMENT.fullmatch(option.default):
+            # Which policy is built hangs on the kind of actions.
+            yield from map(Use, _MOVING if _CHOOSING_ACTIONS.search(option.default) else _CHOSEN)
         elif not option.number:
             yield from compared.values()
             if option.name in self._facts.keys and _CHOOSING.search(option.name.lower()):

@@ -43,8 +43,9 @@ def _unpacked() -> tuple[Optional[int], bool]:
                 hooked = [part.opname.partition("_")[0] for part in after[:3]] == ["LOAD", "CALL", "UNPACK"]
                 first = after[2] if hooked and after[0].argval == after[2].argval else after[0]
                 count = first.argval if first.opname == "UNPACK_SEQUENCE" else None
+                # Who steps through an environment need not be who makes it.
                 names = {getattr(value, "__name__", "") for value in list(frame.f_globals.values())}
-                return count, "gym" in names and "gymnasium" not in names
+                return count, "gym" in sys.modules and "gymnasium" not in names and "gymnasium" not in sys.modules
         frame = frame.f_back
     return None, False
 
@@ -97,10 +98,9 @@ class Env:
 
     @property
     def np_random(self) -> Any:
-        """Random numbers."""
-        numpy = arrays.numpy()
-
-        return numpy.random.default_rng(0)
+        """Random numbers, in the way of either generation."""
+        older: Any = arrays.numpy().random.RandomState
+        return type("RandomState", (older,), {"integers": older.randint})(0)
 
     @property
     def spec(self) -> Any:

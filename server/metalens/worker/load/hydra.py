@@ -44,10 +44,14 @@ class Store:
 
 @dataclass
 class _Composition:
-    """One configuration in the making. `choices` are options of groups that the command line gives."""
+    """One configuration in the making. `choices` are options of groups that the command line gives.
+
+    `flat`: what the files of groups hold goes to the top, as it did before Hydra 1.1.
+    """
 
     folder: str
     choices: dict[str, str]
+    flat: bool = False
     config: omega.DictConfig = field(default_factory=omega.DictConfig)
     files: int = 0
 
@@ -59,7 +63,7 @@ class _Composition:
             if optional:
                 return
             raise UnknownError(f"the configuration {group + '/' if group else ''}{name} is not there")
-        package = _package(package or told, group)
+        package = _package(package or told or ("_global_" if self.flat else None), group)
         defaults = content.pop("defaults", None) or []
         for item in defaults:
             if isinstance(item, dict):
@@ -137,7 +141,9 @@ def _below(package: str, where: Optional[str]) -> str:
     return f"{package}.{where}".strip(".") if where != "_here_" else package or "_global_"
 
 
-def compose(config_name: Any = None, overrides: Sequence[str] = (), folder: str = "", **options: Any) -> Any:
+def compose(
+    config_name: Any = None, overrides: Sequence[str] = (), folder: str = "", flat: bool = False, **options: Any
+) -> Any:
     """The configuration of a primary file, with what the command line changes."""
     folder = folder or _folders[-1]
     choices: dict[str, str] = {}
@@ -157,7 +163,7 @@ def compose(config_name: Any = None, overrides: Sequence[str] = (), folder: str 
             choices[group] = value
     # What a later file overrides in the lists of earlier ones is known only after one round.
     for _ in range(2):
-        made = _Composition(folder, choices)
+        made = _Composition(folder, choices, flat)
         if config_name is not None:
             made.add("", str(config_name).removesuffix(".yaml"), "_global_")
         for group, value in added:
@@ -201,8 +207,11 @@ def main(config_path: Any = None, config_name: Any = None, version_base: Any = N
                 elif "=" in word and not word.startswith("-"):
                     overrides.append(word)
             beside = os.path.dirname(os.path.abspath(inspect.unwrap(function).__code__.co_filename))
+            # The oldest versions had the path of the file.
+            flat = name is None and str(path).endswith((".yaml", ".yml"))
+            path, name = os.path.split(path) if flat else (path, name)
             folder = os.path.normpath(os.path.join(beside, path)) if path is not None else beside
-            return function(compose(name, overrides, folder))
+            return function(compose(name, overrides, folder, flat))
 
         run.takes_unknown = True  # type: ignore[attr-defined]
         return run

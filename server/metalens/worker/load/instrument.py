@@ -319,7 +319,6 @@ class _Rewriter:
         stores = [part for part in nodes(statement) if isinstance(part, _PLACES) and isinstance(part.ctx, ast.Store)]
         returns = isinstance(statement, ast.Return)
         pure = (binding and len(stores) == len(attributes)) or returns or is_output(statement)
-        pure = pure or (isinstance(statement, ast.Assert) and asks_for_machine(statement.test))
         loss = KEEPS if pure else ASKS if isinstance(statement, ast.Assert) else CALLS if calls(statement) else LOSES
         number = self.flag(self.number(statement), statement)
         inner = self._inside(statement)

@@ -17,12 +17,14 @@ OLDER_STFT = "the pairs of numbers of an stft of older torch"
 SIZES = "the sizes that data decides"
 COLUMNS = "the columns of a table that is not here"
 NUMBERS = "the whole numbers that a model computes"
+FRACTIONS = "the numbers that a model computes"
 _DATA = (PICTURE_SIZES, PICTURE_CHANNELS, ANNOTATIONS, WORDS, LISTS, SOUND_LENGTHS, SOUND_CHANNELS, COLUMNS, SIZES)
-VARIED = (*_DATA, OLDER_STFT, NUMBERS)
+VARIED = (*_DATA, OLDER_STFT, NUMBERS, FRACTIONS)
 """What may be supposed to be otherwise than it is made up; of what is in pairs the shape is known."""
 
 _COMPUTED = 7  # sizes are divided by such numbers, and parts are as long
 _LEFT_OUT = 3
+_SHARES = (0.25, 0.6, 2.5)  # of a computed number some share may be taken, or it may be one
 _STEP = 8  # what divides a size divides another one as well
 
 
@@ -73,6 +75,15 @@ def whole_number(made_up: Callable[[str], None]) -> int:
         return 1 + _COMPUTED * _supposed[-1].more
     made_up(f"{NUMBERS} are made up")
     return 1
+
+
+def fraction(usual: float, made_up: Callable[[str], None]) -> float:
+    """What stands for a number that a model computes; unless it is supposed, `made_up(reason)` is told so."""
+    if _supposed:
+        _supposed[-1].asked.add(NUMBERS)
+        return (usual, *_SHARES)[_supposed[-1].more % (1 + len(_SHARES))]
+    made_up(f"{FRACTIONS} are made up")
+    return usual
 
 
 def left_out(made_up: Callable[[str], None]) -> int:

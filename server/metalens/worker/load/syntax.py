@@ -17,6 +17,7 @@ _MACHINE = re.compile(
     r"cuda\.is_available|cuda\.device_count|is_gpu|has_gpu|gpu_count|nccl.*is_available|exists\(|is_?file\(|is_?dir\("
     r"""|!= (?:''|"")"""
 )
+_FILES = re.compile(r"(dir|path|folder|file|root)s?$|^listdir|^glob", re.IGNORECASE)
 _EXITS = {"sys.exit", "exit", "quit", "os._exit"}
 
 _OUTPUT = frozenset("print pprint mkdir makedirs info debug warning warn write writelines flush".split())
@@ -93,7 +94,12 @@ def asks_for_machine(test: ast.expr) -> bool:
 
 
 def is_output(statement: ast.stmt) -> bool:
-    """Whether a statement does nothing but tell people something, make a place for that, compare or write values."""
+    """Whether a statement does nothing but tell people something, make a place for that, compare or write values.
+
+    So does an assertion about what the machine has, or about files and folders: the data may not be here.
+    """
+    if isinstance(statement, ast.Assert):
+        return asks_for_machine(statement.test) or _speaks_of_files(statement.test)
     call = statement.value if isinstance(statement, ast.Expr) else None
     if not isinstance(call, ast.Call):
         return False
@@ -155,3 +161,8 @@ def _is_told(call: Any) -> bool:
     plain = all(isinstance(function, ast.Attribute) and function.attr == "format" for function in calls)
     texts = [node for node in inner if isinstance(node, ast.JoinedStr)] + calls
     return plain and bool(texts) and not any(isinstance(node, ast.Attribute) and node.attr == "shape" for node in inner)
+
+
+def _speaks_of_files(test: ast.expr) -> bool:
+    names = (part.id if isinstance(part, ast.Name) else getattr(part, "attr", "") for part in ast.walk(test))
+    return any(map(_FILES.search, names))

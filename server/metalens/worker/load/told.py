@@ -1,4 +1,4 @@
-"""Errors that a stand-in raises as its package would: they are the user's own, and the stand-in knows words for them."""
+"""Errors that a stand-in raises as its package would: they are the user's own, and it knows words for them."""
 
 from __future__ import annotations
 

@@ -20,8 +20,9 @@ from metalens.worker.trace.listed import made
 
 _REAL_OPEN, _REAL_GLOB, _REAL_LISTDIR, _REAL_WALK = builtins.open, glob.glob, os.listdir, os.walk
 _REAL_SCANDIR, _REAL_GZIP, _IS_HERE = os.scandir, gzip.open, os.path.isfile
+_REAL_SIZE, _BYTES = os.path.getsize, 150_000  # as a sound of a few seconds has
 _WRITING = frozenset("wax+")
-_TEXTS = (".txt", ".tokens", ".text", ".words", ".raw")
+_TEXTS = (".txt", ".tokens", ".text", ".words", ".raw", ".names", ".list", ".lst", ".flist", ".scp")
 _COPIED = (".txt", ".json", ".csv", ".names", ".yaml", ".yml")
 _PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".webp", ".tif")
 _MOST_FOLDERS = 500
@@ -35,7 +36,7 @@ def patches() -> list[tuple[Any, str, Any]]:
     found: list[tuple[Any, str, Any]] = [(os, name, _nothing) for name in changing.split() if hasattr(os, name)]
     found += listed.patches()
     found += [(builtins, "open", _open), (io, "open", _open), (os, "listdir", _listdir), (glob, "glob", _glob)]
-    found += [(os, "walk", _walk), (os, "scandir", _scandir), (gzip, "open", _unpacked)]
+    found += [(os.path, "getsize", _size), (os, "walk", _walk), (os, "scandir", _scandir), (gzip, "open", _unpacked)]
     return found
 
 
@@ -60,9 +61,12 @@ def _open(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
             return io.BytesIO()  # whoever opens it as a picture does not look into it
         if str(file).endswith(".xml"):
             return io.BytesIO(annotation().encode()) if "b" in mode else io.StringIO(annotation())
-        if not str(file).endswith(_TEXTS):
+        # What a text was turned into, `train.txt.cleaned`, has its lines.
+        source, end = os.path.splitext(beside or str(file))
+        derived = end not in _TEXTS and source.endswith(_TEXTS)
+        if not derived and end not in _TEXTS:
             raise
-        like = _like(beside or str(file))
+        like = source if derived and _IS_HERE(source) else _like(source if derived else beside or str(file))
         if like:
             invented(LISTS)
             opened = _REAL_OPEN(like, mode, *args, **kwargs)
@@ -181,6 +185,13 @@ def _unpacked(file: Any, mode: str = "rb", *args: Any, **kwargs: Any) -> Any:
     if "r" not in mode or _IS_HERE(file) or not str(file).endswith((".txt.gz", ".text.gz")):
         return _REAL_GZIP(file, mode, *args, **kwargs)
     return _open(str(file).removesuffix(".gz"), "r" if "t" in mode else "rb")
+
+
+def _size(path: Any) -> int:
+    try:
+        return _REAL_SIZE(path)
+    except FileNotFoundError:
+        return _BYTES
 
 
 def _walk(top: Any, *args: Any, **kwargs: Any) -> Iterator[Any]:

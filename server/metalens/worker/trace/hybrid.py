@@ -291,11 +291,14 @@ def _real_copy(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict
 
 def _made_up(mode: Hybrid, func: Function, value: torch.Tensor, number: int) -> torch.Tensor:
     """This number in place of each that was computed, unless they are whole: sizes are divided by those."""
-    if value.is_floating_point() or value.is_complex() or value.dtype == torch.bool:
+    made: float = number
+    if value.dtype == torch.bool:
         mode.invented(f"{name_of(func)}() of a computed tensor")
+    elif value.is_floating_point() or value.is_complex():
+        made = inventions.fraction(number, mode.invented)
     else:
-        number = inventions.whole_number(mode.invented)
-    return torch.full(value.shape, number, dtype=value.dtype, device="cpu")
+        made = inventions.whole_number(mode.invented)
+    return torch.full(value.shape, made, dtype=value.dtype, device="cpu")
 
 
 def _text(mode: Hybrid, func: Function, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

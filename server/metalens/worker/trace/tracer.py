@@ -20,6 +20,7 @@ from metalens.worker.load.unknown import Unknown, UnknownError, lists_weights
 from metalens.worker.trace.devices import WantsDevices, devices
 from metalens.worker.trace.downloads import lacking
 from metalens.worker.trace.facts import Facts, ModuleCall, Origin, Raised
+from metalens.worker.trace.guarding import asks_a_guard
 from metalens.worker.trace.guards import branch, held, keeps, length, loses, marked, unknowns, why
 from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.operands import INDEX_IS_UNSEEN, inputs_of, is_unwritten, mapped, tensor_of, to_meta
@@ -85,7 +86,9 @@ class Tracer:
         self.mended = inventions.graver(self.mended, reason)
 
     def taint(self, reason: str) -> None:
-        """A value was invented: from here on this run proves nothing."""
+        """A value was invented: from here on this run proves nothing, unless it only decides that nothing is raised."""
+        if reason.startswith("bool of") and asks_a_guard(self.files, self.facts.source_of):
+            return
         self.guesses += 1
         self.counted = self.counted or reason.startswith(inventions.NUMBERS)
         if self.strict:

@@ -135,6 +135,8 @@ class Lab:
                     for name, value in (point.arguments or {}).items()
                 }
                 module = self.cls(**arguments)
+                if any(part.numel() == 0 for part in module.parameters()):
+                    raise ValueError("a layer has no size")  # with which anything fits
             else:
                 _restore(self._state)
             outcome.built = True

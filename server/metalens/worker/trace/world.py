@@ -24,6 +24,7 @@ from metalens.worker.trace import (
     older,
     optimizers,
     processes,
+    queues,
     raw_data,
 )
 from metalens.worker.trace.folders import patches as folder_patches
@@ -53,6 +54,7 @@ def world() -> Iterator[None]:
         *downloads.patches(),
         *exports.patches(),
         *processes.patches(),
+        *queues.patches(),
         *devices.patches(),
         *optimizers.patches(),
     ]
