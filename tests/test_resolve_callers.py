@@ -194,3 +194,35 @@ def test_a_module_that_is_imported_and_never_spoken_of(tmp_path):
         "other.py": "import elsewhere.net\nmodel = create_model('net')\n",
     }
     assert callers(tree(tmp_path, files), "registered/net.py") == ["train.py"]
+
+
+def test_a_module_in_a_folder_that_a_shell_script_exports(tmp_path):
+    files = {
+        "egs/path.sh": "SRC=$ROOT/src\nexport PYTHONPATH=$SRC/net/:$SRC/utils/:$PYTHONPATH\n",
+        "src/__init__.py": "",
+        "src/net/__init__.py": "",
+        "src/net/net.py": NET,
+        "src/utils/__init__.py": "",
+        "src/utils/utils.py": "from net import Net\ndef build(): return Net()\n",
+        "src/bin/train.py": "from utils import build\nbuild()\n",
+    }
+    assert callers(tree(tmp_path, files), "src/net/net.py") == ["src/bin/train.py", "src/utils/utils.py"]
+
+
+def test_a_package_that_imports_its_parts_by_its_own_name(tmp_path):
+    files = {
+        "nets/__init__.py": "from nets import small\ndef build(name): return small.KNOWN[name]()\n",
+        "nets/small.py": NET + "KNOWN = {'net': Net}\n",
+        "train.py": "import nets\nnets.build('net')\n",
+    }
+    assert callers(tree(tmp_path, files), "nets/small.py") == ["train.py", "nets/__init__.py"]
+
+
+def test_a_script_that_asks_a_registry_is_found_beside_one_that_names_the_file(tmp_path):
+    net = "from torch import nn\nimport kept\n@kept.register_model(name='small')\nclass Net(nn.Module): pass\n"
+    files = {
+        "kept.py": "MODELS = {}\ndef register_model(name): return lambda cls: MODELS.setdefault(name, cls)\n",
+        "net.py": net,
+        "train.py": "import net, kept\nkept.MODELS['small']()\n",
+    }
+    assert callers(tree(tmp_path, files)) == ["train.py"]

@@ -11,7 +11,7 @@ from metalens.engine.deepen import deeper_runs, narrowed
 from metalens.engine.lines import shift_between
 from metalens.engine.rescue import rescue
 from metalens.engine.result import Model, Rank, Result, context_rank, merge
-from metalens.engine.verify import LITTLE_PATIENCE, PATIENCE, verify
+from metalens.engine.verify import LITTLE_PATIENCE, PATIENCE, Edits, verify
 from metalens.plan.plan import Plan
 from metalens.protocol.messages import Context, Crash, Finding, Report, Run
 from metalens.protocol.values import Location
@@ -52,6 +52,7 @@ class Analysis:
     _deepened: bool = False
     _left_out: set[int] = field(default_factory=set)
     _verified: dict[_Key, tuple[int, Finding]] = field(default_factory=dict)
+    _refused: dict[_Key, set[Edits]] = field(default_factory=dict)
 
     async def complete(self, publish: Callable[[Result], None]) -> Result:
         """Run everything; `publish` gets each result on the way that says something new, the last one included."""
@@ -138,7 +139,7 @@ class Analysis:
     async def _verify(self) -> None:
         """Try the fixes of each finding in all runs that found it, unless that was done already.
 
-        Where more runs found it since then, what mended the earlier ones is tried in all.
+        Where more runs found it since then, what mended the earlier ones is tried in all, or what was not tried yet.
         """
         merged = self._merged()
         for finding in (*merged.findings, *merged.elsewhere):
@@ -153,7 +154,8 @@ class Analysis:
                 candidates = known[1].fixes if known and known[1].fixes else finding.fixes
                 patience = PATIENCE if finding.location.file == self.file else LITTLE_PATIENCE
                 tried = replace(finding, fixes=candidates)
-                offered = await verify(tried, found_by, self.text_of, self.attempt, patience)
+                refused = self._refused.setdefault(_key(finding), set())
+                offered = await verify(tried, found_by, self.text_of, self.attempt, patience, refused)
                 self._verified[_key(finding)] = len(found_by), offered
 
     def _all_tried(self, merged: Result) -> bool:

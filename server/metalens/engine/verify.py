@@ -16,6 +16,7 @@ from metalens.protocol.values import Location, Value
 Runner = Callable[[Run], Awaitable[Report | Crash]]
 Texts = Callable[[str], str]
 Found = tuple[Run, Report]
+Edits = tuple[Edit, ...]
 
 # So many good ones are enough, or fewer where they are guesses; after so many candidates one is; so many are tried side
 # by side; and no new one after so many seconds, or fewer where nobody looks at the file that the finding stands in.
@@ -42,15 +43,21 @@ class Trial(NamedTuple):
 
 
 async def verify(
-    finding: Finding, found_by: Sequence[Found], text_of: Texts, run: Runner, patience: float = PATIENCE
+    finding: Finding,
+    found_by: Sequence[Found],
+    text_of: Texts,
+    run: Runner,
+    patience: float = PATIENCE,
+    refused: set[Edits] | None = None,
 ) -> Finding:
     """The finding with only those of its fixes that mend it, the first of them preferred if it is no guess.
 
     `found_by` are the runs in which it was found. A fix stays if after it every one of them has the finding no more,
     has no other finding than before, and the model's forward ends, or gets further than it did. A script's own mistake
     belongs to no model. The candidates are tried in their order, the likeliest first, and when enough are good the rest
-    is left untried.
+    is left untried. `refused` are those that failed before, in some of these runs; what fails now is added.
     """
+    refused = set() if refused is None else refused
     deadline = time.monotonic() + patience
     screen = await _screen(finding, found_by, run) if finding.fixes else None
     tracked: list[Found] = []
@@ -58,12 +65,13 @@ async def verify(
         tracked += await asyncio.gather(*(_tracked(finding, found, run) for found in found_by[at : at + AT_ONCE]))
     tracked.sort(key=lambda found: (found[0].explore, found[0].thorough, found[1].seconds))
     kept: list[Fix] = []
-    for candidates, enough in _kinds(finding.fixes):
+    for candidates, enough in _kinds([fix for fix in finding.fixes if fix.edits not in refused]):
         at = 0
         while at < len(candidates) and len(kept) < (enough if at < LIKELY else 1) and time.monotonic() < deadline:
             some = candidates[at : at + AT_ONCE]
             trials = await asyncio.gather(*(_tried(fix, finding, tracked, screen, text_of, run) for fix in some))
             kept += [replace(fix, gives=trial.gives) for fix, trial in zip(some, trials, strict=True) if trial.mends]
+            refused.update(fix.edits for fix, trial in zip(some, trials, strict=True) if not trial.mends)
             at += len(some)
         if kept:
             break

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from weakref import WeakKeyDictionary
 
+from metalens.resolve.exported import exported
 from metalens.resolve.outline import Outline, outline
 from metalens.resolve.pages import python_in
 from metalens.workspace.documents import Unreadable, Workspace
@@ -104,7 +105,9 @@ class View:
         sources = [source for folder in folders if os.path.isdir(source := os.path.join(folder, "src"))]
         ordered = [folder for folder in folders if not is_package(folder)]
         packages = [folder for folder in folders if is_package(folder)]
-        return tuple(dict.fromkeys([*ordered, *sources, *packages]))
+        # What a script adds comes behind the folder of the program, and before anything else.
+        first = ordered[:1] if ordered[:1] == [own] else []
+        return tuple(dict.fromkeys([*first, *exported(self.workspace), *ordered, *sources, *packages]))
 
     def _relative(self, file: str, module: str, level: int) -> tuple[str, str] | None:
         folder = os.path.dirname(file)

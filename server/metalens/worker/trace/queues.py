@@ -1,4 +1,4 @@
-"""What processes of a script hand to each other, where they all run here and now: nobody waits for what is not there."""
+"""What processes of a script hand to each other, where all run here and now: nobody waits for what is not there."""
 
 from __future__ import annotations
 
