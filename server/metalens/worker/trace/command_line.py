@@ -20,6 +20,7 @@ STAND_IN = True
 _PLACE = re.compile(
     r"path|dir$|folder|file$|^root|^data$|^(image|img|video|audio|input|output)s?$|checkpoint|ckpt|^save"
 )
+_DATA = re.compile(r"^(data|dataset|images?|img|train|val)_?(dir|path|root|folder)$")
 _Patch = tuple[Any, str, Any]
 
 # The hooks of instrumented code call from here; libraries, which count on an exit, do not.
@@ -55,6 +56,10 @@ def _parse_known_args(
         if not given:
             raise UnknownError("the command line does not fit its parser") from error
         result, rest = _parse_known_args(parser, [], namespace)  # it was written for another version of the parser
+    for action in parser._actions:
+        # Where an empty text stands for data, everybody has to say where it is.
+        if getattr(result, action.dest, None) == "" == action.default and _DATA.search(action.dest.lower()):
+            setattr(result, action.dest, action.dest)
     for action in missing:
         if action.dest != argparse.SUPPRESS and getattr(result, action.dest, None) is None:
             # Any text will do for a place: what it names is not here.

@@ -24,6 +24,7 @@ _DEEP, _MOST = 3, 64
 _SECONDS = 1.5  # that a loop may go on which gathers something
 _WAITING, _BUSY = 1.0, 2  # that loops may wait for their models; rounds that call some and are enough
 _WHILE_ROUNDS, _MODEL_ROUNDS, _ENDLESS_ROUNDS = 1000, 8, 2
+_CALLS = 4  # of one function whose loops are counted, as one may call itself
 _ALIKE, _LOOKED_AT = 3, 8  # rounds that show what all are like, and after so many nobody looks any more
 
 
@@ -109,16 +110,23 @@ def _until_called(tracer: Tolerant, source: Iterator[Any]) -> Iterator[Any]:
 
 
 class Whiles:
-    """How often each `while` went round, by the loop and the frame that it stands in."""
+    """How often each `while` went round, by its number and the frame that it stands in.
+
+    The frames of the last few calls are kept: another one that came to life in the place of a dead one is not that.
+    """
 
     def __init__(self) -> None:
-        self._counts: dict[tuple[int, int], tuple[int, int, int, int]] = {}
+        self._counts: dict[int, deque[tuple[FrameType, tuple[int, int, int, int]]]] = {}
 
-    def goes_on(self, tracer: Tolerant, key: tuple[int, int], endless: bool) -> bool:
+    def goes_on(self, tracer: Tolerant, number: int, frame: FrameType, endless: bool) -> bool:
         """Whether there is to be another round."""
-        done, first, last, busy = self._counts.get(key, (0, tracer.called, tracer.called, 0))
+        known = self._counts.setdefault(number, deque(maxlen=_CALLS))
+        before = next((item for item in known if item[0] is frame), None)
+        done, first, last, busy = before[1] if before is not None else (0, tracer.called, tracer.called, 0)
         busy = busy + 1 if tracer.called > last else 0
-        self._counts[key] = done + 1, first, tracer.called, busy
+        if before is not None:
+            known.remove(before)
+        known.append((frame, (done + 1, first, tracer.called, busy)))
         most = _ENDLESS_ROUNDS if endless else _MODEL_ROUNDS if tracer.called - first >= done else _WHILE_ROUNDS
         if done < most or (endless and busy < _BUSY and spare.left()):
             return True

@@ -282,7 +282,7 @@ class Tracer:
         whiles = Whiles()
 
         def again(number: int, endless: bool) -> bool:
-            return self.strict > 0 or whiles.goes_on(self, (number, id(sys._getframe(1))), endless)
+            return self.strict > 0 or whiles.goes_on(self, number, sys._getframe(1), endless)
 
         def test(number: int, value: Any, then: str, otherwise: str, machine: bool) -> Any:
             if self.strict:
