@@ -42,6 +42,7 @@ from metalens.worker.varied import Variation, rests_on_data
 
 # A rehearsal may take this share of the run's time; what is left is for the classes that it did not explain.
 _SHARE = 0.6
+_VARIED = 0.9  # and with what is done again because of a mistake, which tells more than what is left
 # One program of a page may take this share of what is left for the page: those before it promised more.
 _SLOW = 0.5
 _MOST_DEPTH = 3000
@@ -88,6 +89,7 @@ def perform(run: Run) -> Report:
     chosen = Chosen()
     current: list[Caller] = []
     rehearsing: list[Caller] = []
+    enough: list[int] = []  # so many failures end a rehearsal that is done again
     alone: dict[tuple[str, str], Alone] = {}
     probed: dict[int, str] = {}
 
@@ -106,6 +108,7 @@ def perform(run: Run) -> Report:
                 chosen.add(current[-1], failure)
             failures.append(failure)
             stop_at(judge.case_of(failure, tracer.facts) if run.until is not None else None)
+            stop_at_last()
 
     def stop_at(case: Optional[Case]) -> None:
         """End the run at the finding that it waits for."""
@@ -114,6 +117,10 @@ def perform(run: Run) -> Report:
         with torch._C.DisableTorchFunction():
             found = tell(case, no_repairs)
         if (found.code, found.location) == (run.until.code, run.until.location):
+            raise Met
+
+    def stop_at_last() -> None:
+        if enough and len(failures) >= enough[0]:
             raise Met
 
     def confirmed(error: BaseException) -> bool:
@@ -125,6 +132,7 @@ def perform(run: Run) -> Report:
             return False
         failures.append(failure)
         stop_at(case)
+        stop_at_last()
         return True
 
     wrong: list[Finding] = []
@@ -135,8 +143,14 @@ def perform(run: Run) -> Report:
                 wrong.extend(pinned.follow(pin, stage, observer))
             mode.settle()
 
-    def again(caller: Caller, at: int) -> None:
-        stage.rehearse(caller, stage.programs_of(caller)[at])
+    def again(caller: Caller, at: int, most: int) -> None:
+        enough[:] = [len(failures) + most]
+        try:
+            stage.rehearse(caller, stage.programs_of(caller)[at])
+        except Met:
+            pass
+        finally:
+            enough.clear()
 
     tracer.on_failure = failed
     tracer.recovery.confirm = confirmed
@@ -162,6 +176,7 @@ def perform(run: Run) -> Report:
                 left = end - time.process_time()
                 if left <= 0 or (at and _all_explained(run, observer, in_any_way=bool(program.mended))):
                     break
+                failed_before = len(failures)
                 # Of many programs in one page a slow one leaves time for those behind it.
                 with deadline(max(left / (len(programs) - at), left * _SLOW)):
                     rehearsing.append(caller)
@@ -178,9 +193,10 @@ def perform(run: Run) -> Report:
                         rehearsing.clear()
                 mode.settle()
                 if doubtful:
-                    left = (run.timeout * _SHARE - (time.process_time() - began)) / 2
+                    left = (run.timeout * _VARIED - (time.process_time() - began)) / 2
+                    once_more = partial(again, caller, at, len(failures) - failed_before)
                     with contextlib.suppress(OutOfTime, Limit), watch.looking_away():
-                        wrong += Variation(partial(again, caller, at), failures, observer, left).stays()
+                        wrong += Variation(once_more, failures, observer, left).stays()
                     doubtful.clear()
                     mode.settle()
         current.clear()

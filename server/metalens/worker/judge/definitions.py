@@ -28,11 +28,11 @@ def slot_of(facts: Facts, module: Any, argument: str) -> Optional[Slot]:
         return None
     source = source_of(facts, built.location.file)
     call = source.call_at(built.location.range)
-    return None if call is None else slot_in(source, call, built.cls, argument)
+    return None if call is None else slot_in(source, call, built.cls, argument, built.kept)
 
 
-def slot_in(source: Source, call: ast.Call, cls: type, argument: str) -> Optional[Slot]:
-    """Where `argument` stands in a given call of a class."""
+def slot_in(source: Source, call: ast.Call, cls: type, argument: str, kept: int = 0) -> Optional[Slot]:
+    """Where `argument` stands in a given call of a class, or of what hands on all but the first `kept` arguments."""
     names = parameters_of(cls)
     for keyword in call.keywords:
         if keyword.arg == argument:
@@ -41,7 +41,7 @@ def slot_in(source: Source, call: ast.Call, cls: type, argument: str) -> Optiona
         return None
     if argument not in names:
         return None
-    place = names.index(argument)
+    place = names.index(argument) + kept
     if any(isinstance(arg, ast.Starred) for arg in call.args[: place + 1]):
         return None
     return Slot(source, call, argument, call.args[place] if place < len(call.args) else None)

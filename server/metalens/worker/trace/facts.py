@@ -14,13 +14,17 @@ _MOST_BEFORE = 500
 
 @dataclass(frozen=True)
 class Built:
-    """How a module was constructed. `location` is the constructor call's expression, if that is in the workspace."""
+    """How a module was constructed. `location` is the constructor call's expression, if that is in the workspace.
+
+    Or it is the call of a function that hands all but the first `kept` of its arguments on to the constructor.
+    """
 
     module: Any
     cls: type
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     location: Optional[Location]
+    kept: int = 0
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from metalens.protocol.values import Location
 from metalens.worker.load.inventions import SIZES, invented
 from metalens.worker.load.unknown import UnknownBase, UnknownError, contains_unknown
 from metalens.worker.trace.facts import Built, ModuleCall, Origin
+from metalens.worker.trace.handed_on import kept_by
 from metalens.worker.trace.holes import Arguments, completed, filled
 from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.recover import NOTHING
@@ -128,7 +129,10 @@ class Observer:
                 tracer.doubt(f"an argument of {cls.__name__} is not known")
         if issubclass(cls, UnknownBase):
             tracer.doubt(f"a base class of {cls.__name__} is not installed")
-        built = Built(module, cls, args, kwargs, tracer.location() or self.place)
+        handed = kept_by(sys._getframe(1), tracer.files, args, kwargs) if _is_torch(cls) else None
+        outer = tracer.location(1) if handed is not None else None
+        place = outer or tracer.location() or self.place
+        built = Built(module, cls, args, kwargs, place, handed or 0 if outer else 0)
         tracer.facts.built[id(module)] = built
         tracer.facts.alive.append(module)
         file = class_file(cls)  # type: ignore[arg-type]

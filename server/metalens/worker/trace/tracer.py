@@ -117,11 +117,11 @@ class Tracer:
                     if name:
                         names.setdefault(id(part), name)
 
-    def location(self) -> Optional[Location]:
-        """The innermost instrumented expression under way."""
-        if not self.at:
+    def location(self, outwards: int = 0) -> Optional[Location]:
+        """The innermost instrumented expression under way, or one so many further out."""
+        if len(self.at) <= outwards:
             return None
-        trace, number = self.at[-1]
+        trace, number = self.at[-1 - outwards]
         return Location(trace.file, trace.table.ranges[number])
 
     def recover(

@@ -128,7 +128,7 @@ def _of_part(facts: Facts, stack: Any) -> Iterator[Fix]:
         return
     source = source_of(facts, made.location.file)
     call = source.call_at(made.location.range)
-    slot = slot_in(source, call, made.cls, "batch_first") if call is not None else None
+    slot = slot_in(source, call, made.cls, "batch_first", made.kept) if call is not None else None
     if slot is not None and slot.node is not None:
         yield fix("Make its layers batch_first", source.replace(slot.node, "True"))
     elif slot is not None:

@@ -10,7 +10,7 @@ import torch
 from metalens.protocol.messages import Fix
 from metalens.worker.judge import torchkind
 from metalens.worker.judge.case import Case, Mistake, layer_word
-from metalens.worker.judge.definitions import slot_in
+from metalens.worker.judge.definitions import slot_of
 from metalens.worker.judge.repair.constants import names_before
 from metalens.worker.judge.repair.edits import fix, literal
 from metalens.worker.judge.repair.near import constructions, sites
@@ -35,7 +35,7 @@ def multiplied(case: Case, mistake: Mistake) -> Iterator[Fix]:
     found: list[tuple[bool, bool, list[Fix]]] = []
     for built in constructions(case, mistake):
         for argument in (torchkind.output_argument(built.module), torchkind.input_argument(built.module)):
-            slot = slot_in(built.source, built.call, type(built.module), argument) if argument else None
+            slot = slot_of(case.facts, built.module, argument) if argument else None
             if slot is None or slot.node is None or isinstance(slot.node, (ast.List, ast.Tuple)):
                 continue
             word = f"{argument} of {layer_word(case, built.module)}"
