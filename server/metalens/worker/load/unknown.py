@@ -63,6 +63,10 @@ class Unknown:
     def __len__(self) -> int:
         return 0 if lists_weights(self) else self._raise()
 
+    def __contains__(self, key: Any) -> bool:
+        """What else a checkpoint holds beside weights is not asked for: a script begins as it would without it."""
+        return bool(self._raise()) if not self._loaded else False
+
     def __setitem__(self, key: Any, value: Any) -> None:
         return None
 
@@ -87,7 +91,7 @@ class Unknown:
     def _same(self, *args: Any) -> Unknown:
         return self
 
-    __str__ = __format__ = __bool__ = __contains__ = __int__ = __float__ = __index__ = _raise
+    __str__ = __format__ = __bool__ = __int__ = __float__ = __index__ = _raise
     __instancecheck__ = __subclasscheck__ = _raise
     __next__ = __reversed__ = __complex__ = __bytes__ = __array__ = __fspath__ = __await__ = _raise
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _same  # type: ignore[assignment]
