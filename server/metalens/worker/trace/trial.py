@@ -18,6 +18,7 @@ from metalens.worker.trace.facts import ModuleCall, Raised
 from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.invent import MadeUp
 from metalens.worker.trace.observe import Observer
+from metalens.worker.trace.operands import is_lazy
 from metalens.worker.trace.operators import FIRST
 from metalens.worker.trace.provenance import conflict, from_layers
 
@@ -135,7 +136,7 @@ class Lab:
                     for name, value in (point.arguments or {}).items()
                 }
                 module = self.cls(**arguments)
-                if any(part.numel() == 0 for part in module.parameters()):
+                if any(not is_lazy(part) and part.numel() == 0 for part in module.parameters()):
                     raise ValueError("a layer has no size")  # with which anything fits
             else:
                 _restore(self._state)
