@@ -78,3 +78,13 @@ def test_what_a_condition_denies_is_asked_for_by_itself():
     (asked,) = (node for node in ast.walk(tree) if isinstance(node, ast.If) and TEST in ast.unparse(node.test))
     assert "not stored" not in ast.unparse(asked.test)
     assert "resume" in ast.unparse(asked.body[0]) and "begin" in ast.unparse(asked.orelse[0])
+
+
+def test_a_function_of_numbers_runs_at_full_speed():
+    text = "def angle(row, column):\n    return row / np.power(10000, column)\n"
+    table = text + "def line(row):\n    return [angle(row, column) for column in range(256)]\n"
+    for code, hooks in ((table, 0), (table.replace("np.power(10000, column)", "scale(column)"), 1)):
+        tree = ast.parse(code)
+        instrument(tree, code)
+        assert ast.unparse(tree).count(OPERATE) == hooks
+        assert (CALL in ast.unparse(tree)) == bool(hooks)

@@ -16,22 +16,35 @@ _ARITHMETIC = (ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.operator, ast
 _LIBRARIES = ("np", "numpy", "math")
 
 
-def without_hooks(node: ast.ListComp) -> Optional[ast.expr]:
-    """What stands in the place of a table or of a row of one; None for any other list."""
-    if _is_row(node):
+def without_hooks(node: ast.ListComp, known: frozenset[str] = frozenset()) -> Optional[ast.expr]:
+    """What stands in the place of a table or of a row of one; None for any other list. `known`: `number_functions`."""
+    if _is_row(node, known):
         return node
-    return hooked(node) if _is_grid(node) else None
+    return hooked(node) if _is_grid(node, known) else None
 
 
-def _is_grid(node: ast.ListComp) -> bool:
+def number_functions(tree: ast.Module) -> frozenset[str]:
+    """The functions that do nothing but compute a number of numbers: `def angle(i): return 1 / np.power(10000, i)`."""
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    names = [node.name for node in found]
+    return frozenset(
+        node.name
+        for node in found
+        if names.count(node.name) == 1 and not node.decorator_list and len(node.body) == 1
+        if isinstance(node.body[0], ast.Return) and node.body[0].value is not None and _computes(node.body[0].value)
+    )
+
+
+def _is_grid(node: ast.ListComp, known: frozenset[str]) -> bool:
     """`[[x * y for x in range(w)] for y in range(h)]`, with any arithmetic."""
     inner = node.elt
-    return isinstance(inner, ast.ListComp) and _counts(node) and _counts(inner) and _computes(inner.elt) is not None
+    fits = isinstance(inner, ast.ListComp) and _counts(node) and _counts(inner)
+    return fits and isinstance(inner, ast.ListComp) and _computes(inner.elt, known) is not None
 
 
-def _is_row(node: ast.ListComp) -> bool:
+def _is_row(node: ast.ListComp, known: frozenset[str]) -> bool:
     """`[y / np.power(10000, x) for x in range(w)]`, with any arithmetic and functions of numbers, at least one."""
-    return _counts(node) and bool(_computes(node.elt))
+    return _counts(node) and bool(_computes(node.elt, known))
 
 
 def hooked(node: ast.ListComp) -> ast.expr:
@@ -59,12 +72,13 @@ def grid(rows: range, row: Callable[[int], list[Any]]) -> list[list[Any]]:
     return [row(index) for index in rows]
 
 
-def _computes(node: ast.expr) -> Optional[int]:
+def _computes(node: ast.expr, known: frozenset[str] = frozenset()) -> Optional[int]:
     """How many functions of numbers it calls, if it is nothing but arithmetic otherwise."""
     parts = list(ast.walk(node))
-    called = [part for part in parts if isinstance(part, ast.Call) and not part.keywords and _of_numbers(part.func)]
-    known = {id(part) for call in called for part in (call, call.func)}
-    plain = all(isinstance(part, _ARITHMETIC) or id(part) in known for part in parts)
+    calls = [part for part in parts if isinstance(part, ast.Call) and not part.keywords]
+    called = [part for part in calls if _of_numbers(part.func) or getattr(part.func, "id", "") in known]
+    apart = {id(part) for call in called for part in (call, call.func)}
+    plain = all(isinstance(part, _ARITHMETIC) or id(part) in apart for part in parts)
     return len(called) if plain else None
 
 

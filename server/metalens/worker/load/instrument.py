@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Optional, Union
 
 from metalens.worker.load.catching import caught_lines, expects_error
-from metalens.worker.load.grids import without_hooks
+from metalens.worker.load.grids import number_functions, without_hooks
 from metalens.worker.load.ranges import Lines, Ranges
 from metalens.worker.load.syntax import (
     asks_for_machine,
@@ -27,6 +27,7 @@ from metalens.worker.load.syntax import (
     is_training_loop,
     leaving_of,
     looks_like_module,
+    named_parameters,
     structure_of,
     without_not,
 )
@@ -71,6 +72,7 @@ class Table:
 def instrument(tree: ast.Module, text: str) -> Table:
     """Rewrite `tree` in place. The result says which number stands for which range."""
     rewriter = _Rewriter(Table(Ranges(Lines(text)), caught=caught_lines(tree)), constant_names(tree))
+    rewriter.numbers = number_functions(tree)
     rewriter.defer = (lambda node: None) if are_texts(tree) else defer_annotations
     tree.body = rewriter.guarded(tree.body)
     return rewriter.table
@@ -81,9 +83,8 @@ class _Rewriter:
         self.table = table
         self.number = table.ranges.add
         self.constants = constants
-        self.strict = False
-        self.guarding = True
-        self.depth = 0
+        self.numbers: frozenset[str] = frozenset()
+        self.strict, self.guarding, self.depth = False, True, 0
         self.defer: Callable[[Any], None] = defer_annotations
         self.visitors: dict[type, Callable[[Any], Any]] = {}
 
@@ -141,7 +142,7 @@ class _Rewriter:
         return self.hook(OPERATE, node, self.flag(type(node.op).__name__, node), left, right)
 
     def visit_ListComp(self, node: ast.ListComp) -> ast.expr:
-        return without_hooks(node) or self._visit_parts(node)  # type: ignore[no-any-return]
+        return without_hooks(node, self.numbers) or self._visit_parts(node)  # type: ignore[no-any-return]
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         if not isinstance(node.ctx, ast.Load) or node.id in self.constants:
@@ -246,10 +247,9 @@ class _Rewriter:
 
     def visit_FunctionDef(self, node: Any) -> Any:
         self.defer(node)
-        known = self.constants
-        names = [
-            part for part in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs) if part.arg != "self"
-        ]
+        if node.name in self.numbers:
+            return node
+        known, names = self.constants, named_parameters(node)
         self.constants = known - {part.arg for part in names} | {"self"}
         guarding, self.guarding = self.guarding, True
         depth, self.depth = self.depth, 0

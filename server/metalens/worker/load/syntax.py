@@ -58,6 +58,12 @@ def is_broad(handler: ast.ExceptHandler) -> bool:
     return handler.type is None or ast.unparse(handler.type) not in ("KeyboardInterrupt", "SystemExit")
 
 
+def named_parameters(node: Any) -> list[Any]:
+    """The parameters of a function that have a name of their own, without `self`."""
+    parts = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
+    return [part for part in parts if part.arg != "self"]
+
+
 def is_docstring(statement: ast.stmt) -> bool:
     """Whether a statement is nothing but a constant."""
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
