@@ -1,4 +1,4 @@
-"""Conditions of the user's code after which it does nothing but raise: whatever goes on behind them did not hold."""
+"""Conditions of the user's code after which it does nothing but raise, and assertions: whatever follows passed them."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ def _lines(text: str) -> frozenset[int]:
     tests = [
         node.test
         for node in ast.walk(tree)
-        if isinstance(node, ast.If) and not node.orelse and all(isinstance(part, ast.Raise) for part in node.body)
+        if isinstance(node, ast.Assert)
+        or (isinstance(node, ast.If) and not node.orelse and all(isinstance(part, ast.Raise) for part in node.body))
     ]
     return frozenset(line for test in tests for line in range(test.lineno, (test.end_lineno or test.lineno) + 1))

@@ -34,6 +34,7 @@ from metalens.worker.trace.operands import (
 # Random floats stay real up to this size (a coin flip), other constants up to that (masks, position tables).
 _REAL_RANDOM, _REAL_CONSTANT, _REAL_INDEX = 16, 4096, 1 << 17
 _FALLBACK_LIMIT = 1 << 22
+_CERTAIN = frozenset(("matmul", "__matmul__", "mm", "spmm", "mv", "addmm"))  # of sparse matrices: the shape is known
 
 
 class Limit(Exception):
@@ -133,7 +134,8 @@ class Hybrid(TorchFunctionMode):
         tensors = list(tensors_in((args, kwargs)))
         if sum(tensor.numel() for tensor in tensors) > _FALLBACK_LIMIT:
             raise Limit(f"{name_of(func)} does not run without values")
-        self.on_taint(f"{name_of(func)} needs values")
+        if name_of(func) not in _CERTAIN:
+            self.on_taint(f"{name_of(func)} needs values")
         try:
             result = func(*mapped(zeros_of, args), **mapped(zeros_of, kwargs))
         except Exception as error:

@@ -87,9 +87,9 @@ class Tracer:
 
     def taint(self, reason: str) -> None:
         """A value was invented: from here on this run proves nothing, unless it only decides that nothing is raised."""
+        self.guesses += 1
         if reason.startswith("bool of") and asks_a_guard(self.files, self.facts.source_of):
             return
-        self.guesses += 1
         self.counted = self.counted or reason.startswith(inventions.NUMBERS)
         if self.strict:
             self.doubt(reason)
