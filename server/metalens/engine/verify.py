@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from metalens.engine.edits import apply_edits, moved
-from metalens.protocol.messages import Context, Crash, Edit, Finding, Fix, Mark, Report, Run
+from metalens.protocol.messages import CUT_SHORT, Context, Crash, Edit, Finding, Fix, Mark, Report, Run
 from metalens.protocol.values import Location, Value
 
 Runner = Callable[[Run], Awaitable[Report | Crash]]
@@ -176,7 +176,9 @@ def _gets_further(finding: Finding, fix: Fix, place: Location, before: Report, a
     left = reached - _lines(finding, after, ()) - changed
     if reach > 1 and (not reached or (fix.guess and _line(place) not in _lines(finding, after, ()))):
         return False
-    return not left and after.problems.keys() <= before.problems.keys()
+    # What gets further may want more time than there is.
+    fresh = {file for file, problem in after.problems.items() if not problem.endswith(CUT_SHORT)}
+    return not left and fresh <= before.problems.keys()
 
 
 def _is_called(finding: Finding, report: Report) -> bool:

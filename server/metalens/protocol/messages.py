@@ -13,6 +13,9 @@ from metalens.protocol.values import Evidence, Location, Range, Value
 
 VERSION = 1
 
+# How a problem of a file ends whose rehearsal there was no more time for.
+CUT_SHORT = "took too long and was cut short"
+
 
 # ---------------------------------------------------------------- server to worker
 

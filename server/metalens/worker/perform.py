@@ -14,7 +14,7 @@ from typing import Any, Optional
 
 import torch
 
-from metalens.protocol.messages import Caller, Finding, Pin, Report, Run, Target
+from metalens.protocol.messages import CUT_SHORT, Caller, Finding, Pin, Report, Run, Target
 from metalens.worker import judge
 from metalens.worker.agreed import Chosen, is_of_data
 from metalens.worker.judge.case import Case
@@ -186,7 +186,7 @@ def perform(run: Run) -> Report:
                         met = True
                         break
                     except (OutOfTime, Limit):
-                        stage.problems[caller.file] = f"the rehearsal of {caller.file} took too long and was cut short"
+                        stage.problems[caller.file] = f"the rehearsal of {caller.file} {CUT_SHORT}"
                     except BaseException as error:  # noqa: BLE001 - whatever ends the user's script ends it alone
                         stage.problems[caller.file] = f"its code ended with {type(error).__name__}"
                     finally:
