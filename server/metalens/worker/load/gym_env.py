@@ -45,7 +45,8 @@ def _unpacked() -> tuple[Optional[int], bool]:
                 count = first.argval if first.opname == "UNPACK_SEQUENCE" else None
                 # Who steps through an environment need not be who makes it.
                 names = {getattr(value, "__name__", "") for value in list(frame.f_globals.values())}
-                return count, "gym" in sys.modules and "gymnasium" not in names and "gymnasium" not in sys.modules
+                imported = "gym" in sys.modules and "gymnasium" not in sys.modules
+                return count, ("gym" in names or imported) and "gymnasium" not in names
         frame = frame.f_back
     return None, False
 
