@@ -11,7 +11,7 @@ import torch
 from metalens.worker.load import arrays
 from metalens.worker.load.inventions import invented, is_rare, picture_extent
 from metalens.worker.load.pictures import Picture, pictured
-from metalens.worker.load.told import blame
+from metalens.worker.load.told import tell
 from metalens.worker.load.unknown import Unknown, UnknownError
 
 STAND_IN = True
@@ -224,11 +224,10 @@ def _normalize(mean: Any = (), std: Any = (), *args: Any, **kwargs: Any) -> Call
             if is_rare():
                 return image - means  # a picture that is supposed to be grey, and may have as many channels
             try:
-                return image.clone().sub_(means)  # as torchvision has it, which raises
+                image.clone().sub_(means)  # as torchvision has it, which raises; older versions let it pass
             except RuntimeError as error:
                 have = f"{channels} channel{'s' * (channels > 1)}"
-                blame(error, f"Normalize has {count} means, the images have {have} ({list(image.shape)})")
-                raise
+                tell(error, f"Normalize has {count} means, the images have {have} ({list(image.shape)})")
         return image
 
     return apply

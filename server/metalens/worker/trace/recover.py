@@ -112,7 +112,7 @@ class Recovery:
 
     def _confirmed(self, error: BaseException, frame: Any) -> bool:
         before = error.__traceback__
-        error.__traceback__ = _whole(before, frame.f_back)
+        error.__traceback__ = whole(before, frame.f_back)
         if self.confirm(error):
             self._left -= 1
             return True
@@ -180,7 +180,7 @@ def _as_floats(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     return same(result, frozenset()) if isinstance(result, torch.Tensor) else None
 
 
-def _whole(trace: Optional[types.TracebackType], frame: Any) -> Optional[types.TracebackType]:
+def whole(trace: Optional[types.TracebackType], frame: Any) -> Optional[types.TracebackType]:
     """A traceback that begins where the program does, although its error has not left `frame`."""
     while frame is not None:
         trace = types.TracebackType(trace, frame, frame.f_lasti, frame.f_lineno or frame.f_code.co_firstlineno)
@@ -188,4 +188,4 @@ def _whole(trace: Optional[types.TracebackType], frame: Any) -> Optional[types.T
     return trace
 
 
-__all__ = ["NOTHING", "Recovery", "guesses_of"]
+__all__ = ["NOTHING", "Recovery", "guesses_of", "whole"]

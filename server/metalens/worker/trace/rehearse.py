@@ -15,7 +15,7 @@ from typing import Any, Optional
 import torch
 
 from metalens.protocol.messages import Caller
-from metalens.worker.load import inventions
+from metalens.worker.load import inventions, told
 from metalens.worker.load.finder import MissingFinder, ReplacingFinder, WorkspaceFinder
 from metalens.worker.load.instrument import Table, instrument
 from metalens.worker.load.lent import LentFinder
@@ -30,6 +30,7 @@ from metalens.worker.load.unknown import UnknownError
 from metalens.worker.trace.cases import calls_of
 from metalens.worker.trace.devices import WantsDevices, devices
 from metalens.worker.trace.hybrid import Limit
+from metalens.worker.trace.recover import whole
 from metalens.worker.trace.rounds import spare
 from metalens.worker.trace.tracer import Tracer
 
@@ -58,10 +59,16 @@ class Stage:
                 sys.path.insert(min(len(import_paths), len(sys.path)), folder)
         sys.path[:0] = [folder for folder in import_paths if folder not in sys.path[: len(import_paths)]]
         inventions.listen(tracer.invent)
+        told.listen(self._hear)
         sys.meta_path.insert(0, WorkspaceFinder(sources, self._import_text))
         sys.meta_path.insert(0, ReplacingFinder(sources))
         sys.meta_path.insert(0, ReadersFinder())
         sys.meta_path += [LentFinder(), self.missing]
+
+    def _hear(self, error: BaseException) -> None:
+        """A stand-in goes on after an error of the user's."""
+        error.__traceback__ = whole(error.__traceback__, sys._getframe(3))
+        self.tracer.on_failure(error)
 
     def programs_of(self, caller: Caller) -> list[Program]:
         """The programs of a file: a script, the fences of a page, the cells of a notebook.
