@@ -47,6 +47,7 @@ RUNNING = {
         "Heads(Sizes(12))(torch.zeros(2, 5, 12))",
         "Fixed()(torch.zeros(2, 3, 48, 48))",
     ),
+    "nobody_builds_from_parts": ("Conditioned()((torch.zeros(2, 4, 9), torch.zeros(2, 640, 9)))",),
 }
 RAISING = {
     "nobody_builds": {
@@ -78,6 +79,12 @@ RAISING = {
         "Stack": ("Stack(Narrow, 8)(torch.zeros(2, 3, 16, 16))", "Stack(Narrow, 5)(torch.zeros(2, 3, 8, 8))"),
         "Feed": ("Feed(Sizes(8))(torch.zeros(2, 8))", "Feed(Sizes(8, 16))(torch.zeros(2, 3, 8))"),
         "Fixed": ("Fixed()(torch.zeros(2, 3, 48, 48))", "Fixed(64, 8)(torch.zeros(2, 3, 64, 64))"),
+    },
+    "nobody_builds_from_parts": {
+        "Conditioned": (
+            "Conditioned()((torch.zeros(2, 4, 9), torch.zeros(2, 640, 9)))",
+            "Conditioned(3, 80)((torch.zeros(1, 3, 5), torch.zeros(1, 80, 5)))",
+        ),
     },
 }
 CORRECT = [(name, way) for name, ways in RUNNING.items() for way in ways]
@@ -118,7 +125,9 @@ def test_what_is_correct_runs(name, way, truth, tmp_path):
 
 
 @pytest.mark.asyncio(loop_scope="session")
-@pytest.mark.parametrize("name", ["nobody_builds_with_options", "nobody_builds_with_records"])
+@pytest.mark.parametrize(
+    "name", ["nobody_builds_with_options", "nobody_builds_with_records", "nobody_builds_from_parts"]
+)
 async def test_what_is_correct_is_found_to_run(name, engine):
     result = await engine.check(str(FIXTURES / "correct" / f"{name}.py"))
     left = [model.cls.qualname for model in result.models if all(one.status != "traced" for one in model.contexts)]
