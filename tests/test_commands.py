@@ -320,3 +320,28 @@ class TestLeftOpen:
 
     def test_half_typed_text(self, tmp_path):
         assert self.assumed(tmp_path, parser("'--m', choices=['a', 'b']") + "if args.m == \n") == ["", "--m a", "--m b"]
+
+
+def test_who_trains_comes_first(tmp_path):
+    commands = "python main.py --mode sample --n 1\npython main.py --mode train --n 2\n"
+    text = parser("'--mode', required=True", "'--n', type=int")
+    assert lines(tree(tmp_path, {"main.py": text, "run.sh": commands}), "main.py")[0] == "--mode train --n 2"
+
+
+@pytest.mark.parametrize(
+    ("default", "other"), [("Hopper-v2", "--env CartPole-v1"), ("CartPole-v0", "--env Pendulum-v1")]
+)
+def test_an_environment_has_those_of_the_other_kind_beside_it(tmp_path, default, other):
+    text = parser(f"'--env', default='{default}'", after="make(args.env)\n")
+    assert {line.assumed for line in found(tree(tmp_path, {"train.py": text})).lines[1:]} == {True}
+    assert other in lines(tree(tmp_path, {"train.py": text}))
+
+
+def test_an_option_that_says_in_its_help_what_it_takes(tmp_path):
+    files = {
+        "train.py": parser("'-opt', required=True, help='Path to option YAML file.'", after="load(args.opt)\n"),
+        "options/small/a.yml": "net:\n  type: Small\n",
+        "options/wide/b.yml": "net:\n  type: Wide\n",
+    }
+    wanted = Wanted(("nets", "Wide"), frozenset(), frozenset({"Wide"}))
+    assert found(tree(tmp_path, files), wanted=wanted).lines[0] == CommandLine(("-opt", "options/wide/b.yml"))

@@ -180,6 +180,13 @@ class TestHydra:
         with pytest.raises(UnknownError):
             self.composed(tmp_path, "model=nobody")
 
+    def test_the_oldest_versions_leave_the_files_of_groups_where_they_are(self, tmp_path):
+        folder = write_tree(
+            tmp_path, {"c/config.yaml": "defaults:\n  - data: x\n", "c/data/x.yaml": "data:\n  size: 2\n"}
+        )
+        assert hydra.compose("config.yaml", (), str(folder / "c"), flat=True).data.size == 2
+        assert hydra.compose("config", (), str(folder / "c")).data.data.size == 2
+
     def test_objects_are_made(self, tmp_path):
         made = hydra.instantiate(self.composed(tmp_path).model, heads=9)
         assert dict(made) == {"dim": 4, "heads": 9, "seed": 1}

@@ -61,12 +61,9 @@ def _open(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
             return io.BytesIO()  # whoever opens it as a picture does not look into it
         if str(file).endswith(".xml"):
             return io.BytesIO(annotation().encode()) if "b" in mode else io.StringIO(annotation())
-        # What a text was turned into, `train.txt.cleaned`, has its lines.
-        source, end = os.path.splitext(beside or str(file))
-        derived = end not in _TEXTS and source.endswith(_TEXTS)
-        if not derived and end not in _TEXTS:
+        if not _is_text(str(file)):
             raise
-        like = source if derived and _IS_HERE(source) else _like(source if derived else beside or str(file))
+        like = _source(str(file)) or (_source(beside) if beside else "")
         if like:
             invented(LISTS)
             opened = _REAL_OPEN(like, mode, *args, **kwargs)
@@ -89,6 +86,17 @@ def _named(root: str) -> dict[str, list[str]]:
         if count > _MOST_FOLDERS:
             break
     return found
+
+
+def _is_text(file: str) -> bool:
+    """Whether a file is a text, or what a text was turned into: `train.txt.cleaned`."""
+    return file.endswith(_TEXTS) or os.path.splitext(file)[0].endswith(_TEXTS)
+
+
+def _source(file: str) -> str:
+    """The text that a missing one was made of, or looks like; "" if there is none."""
+    made_of = file if file.endswith(_TEXTS) else os.path.splitext(file)[0]
+    return made_of if made_of != file and _IS_HERE(made_of) else _like(made_of)
 
 
 def _like(file: str) -> str:
