@@ -14,7 +14,6 @@ numpy = pytest.importorskip("numpy")
 from metalens.worker.load import (  # noqa: E402
     columns,
     data_files,
-    detectors,
     environments,
     finder,
     gym,
@@ -25,25 +24,16 @@ from metalens.worker.load import (  # noqa: E402
     pictures,
     spaces,
     tables,
-    texts,
     vision,
 )
 from metalens.worker.load.sources import Sources  # noqa: E402
 from metalens.worker.load.unknown import Unknown, UnknownError  # noqa: E402
-from metalens.worker.trace import files, parallel, stores  # noqa: E402
+from metalens.worker.trace import parallel, stores  # noqa: E402
 from metalens.worker.trace.failures import _passes_stand_in  # noqa: E402
 from metalens.worker.trace.tracer import FileTrace, Tracer  # noqa: E402
 from trees import write_tree  # noqa: E402
 
 pytestmark = pytest.mark.torch
-
-
-@pytest.fixture
-def told():
-    reasons: list[str] = []
-    inventions.listen(reasons.append)
-    yield reasons
-    inventions.listen(lambda reason: None)
 
 
 # ---------------------------------------------------------------- environments
@@ -392,24 +382,3 @@ class TestFolders:
     def test_a_package_is_found_as_ever(self, tmp_path, monkeypatch):
         found = self.found(tmp_path, monkeypatch, ["first/utils/__init__.py", "first/utils.py", "second/utils.py"])
         assert found == str(tmp_path / "first" / "utils" / "__init__.py")
-
-
-def test_sizes_of_detectors_are_multiples():
-    divisible = detectors.module("ultralytics.utils.ops")["make_divisible"]
-    assert (divisible(33, 8), divisible(32, 8), divisible(20, torch.tensor([8, 16]))) == (40, 32, 32)
-
-
-def test_every_word_has_sounds(told):
-    assert texts.Phonemes()("two words") == ["HH", "AH0", "L", "OW1", " ", "HH", "AH0", "L", "OW1"]
-    assert told == [inventions.WORDS]
-
-
-def test_a_text_that_was_made_of_another_has_its_lines(told, tmp_path, monkeypatch):
-    monkeypatch.chdir(write_tree(tmp_path, {"lists/ljs_val_list.txt": "a.wav|one\nb.wav|two\n"}))
-    with files._open("lists/ljs_val_list.txt.cleaned") as file:
-        assert file.read().splitlines() == ["a.wav|one", "b.wav|two"]
-    with files._open("lists/ljs_train_list.txt.cleaned") as file:
-        assert len(file.readlines()) == 2
-    with pytest.raises(FileNotFoundError):
-        files._open("lists/weights.pth.cleaned")
-    assert files._size("nowhere.wav") > 0

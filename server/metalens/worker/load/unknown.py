@@ -65,7 +65,7 @@ class Unknown:
 
     def __contains__(self, key: Any) -> bool:
         """What else a checkpoint holds beside weights is not asked for: a script begins as it would without it."""
-        return bool(self._raise()) if not self._loaded else False
+        return False if self._loaded else self._raise()
 
     def __setitem__(self, key: Any, value: Any) -> None:
         return None
