@@ -19,7 +19,6 @@ from metalens.worker.load import (  # noqa: E402
     gym,
     gym_env,
     gym_wrappers,
-    inventions,
     parsing,
     pictures,
     spaces,
