@@ -260,6 +260,39 @@ class TestLeftOpen:
         text = parser("'--arch', default='small'", after="model = getattr(nets, args.arch)()\n")
         assert self.assumed(tmp_path, text, Wanted(("Big",))) == ["", "--arch Big"]
 
+    def test_names_of_functions_where_the_allowed_ones_are_computed(self, tmp_path):
+        text = parser(
+            "'--arch', default='net_a', choices=sorted(dir(nets))", after="model = getattr(nets, args.arch)()\n"
+        )
+        leading = frozenset({"net_a", "net_b_wide", "_net_b", "train", "make_b"})
+        wanted = Wanted(("net_b", "NetB"), leading=leading)
+        assert self.assumed(tmp_path, text, wanted) == ["", "--arch net_b_wide"]
+
+    @pytest.mark.parametrize(
+        ("place", "ending"),
+        [
+            ("os.path.join('conf', args.config)", ".yml"),
+            ("os.path.join('conf', args.config + '.yml')", ""),
+            ("os.path.join('conf', f'{args.config}.yml')", ""),
+            ("f'conf/{args.config}.yml'", ""),
+            ("'conf/' + args.config", ".yml"),
+            ("'conf/' + args.config + '.yml'", ""),
+        ],
+    )
+    def test_configurations_in_the_folder_in_which_they_are_looked_for(self, tmp_path, place, ending):
+        text = parser("'--config', required=True", after=f"read({place})\n")
+        workspace = tree(tmp_path, {"train.py": text, "conf/a.yml": "x: 1\n", "conf/b.yml": "x: 2\n", "c.yml": ""})
+        assert lines(workspace) == [f"--config a{ending}", f"--config b{ending}"]
+
+    def test_a_configuration_whose_folder_the_program_knows(self, tmp_path):
+        files = {
+            "train.py": parser("'--config'"),
+            "some/conf/a.yml": "name: Net\n",
+            "run.sh": "python train.py --config a.yml",
+        }
+        result = found(tree(tmp_path, files), wanted=Wanted(("Net",), classes=frozenset({"Net"})))
+        assert result.files == (str(tmp_path / "some/conf/a.yml"),)
+
     def test_configurations_beside_the_default(self, tmp_path):
         files = {f"conf/{name}.yaml": f"model: {name}\n" for name in ("a", "b", "Net")} | {"conf/x.json": "{}"}
         workspace = tree(tmp_path, {"train.py": parser("'--cfg', default='conf/a.yaml'"), **files})

@@ -103,6 +103,7 @@ class TestPages:
         ("written", "told"),
         [
             ("--c configs/<name>", f"--c configs/{UNTOLD}"),
+            ("--c {NAME}.yml --d {a} --e ${B}", f"--c {UNTOLD}.yml --d {UNTOLD} --e {UNTOLD}"),
             ("--c [path to a file]", f"--c {UNTOLD}"),
             ("--rank RANK", f"--rank {UNTOLD}"),
             ("--data data", "--data data"),

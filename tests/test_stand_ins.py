@@ -350,9 +350,6 @@ class TestOlderSyntax:
     def test_a_word_that_was_no_word_of_the_language(self):
         tree = parsing.parsed("y = x.cuda(0, async=True)\n", "script.py")
         assert ast.unparse(tree) == "y = x.cuda(0, non_blocking=True)"
-        assert parsing.is_older("script.py")
-        parsing.parsed("y = x\n", "script.py")
-        assert not parsing.is_older("script.py")
 
     @pytest.mark.parametrize("text", ["print 'text'", "async = 3 +", "def f(:"])
     def test_what_never_was_python(self, text):

@@ -21,6 +21,9 @@ from metalens.workspace.settings import Settings
 
 _TELLING = (Kind.HOME, Kind.SCRIPT, Kind.TEST)
 
+# So many command lines are rehearsed in the time that a run has; all sweeps together take so many times as long.
+_LINES_IN_TIME, _MORE_TIME = 3, 4.0
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -85,12 +88,18 @@ def plan_file(workspace: Workspace, settings: Settings, file: str) -> Plan:
     runs = [run(*parts) for parts in zip(reached, begun, targets, strict=True)]
     further = [callers[count:] for callers, count in zip(rehearsed, first, strict=True)]
     sweeps = [run(found, callers, ()) for found, callers in zip(reached, further, strict=True) if callers]
+    most = max(1.0, _MORE_TIME / max(1, len(sweeps)))
+    sweeps = [replace(each, timeout=each.timeout * min(most, _time_for(each.callers))) for each in sweeps]
     # Inputs alone are for whatever model a caller builds.
     inputs = tuple(pin for pin in pinned.pins if pin.arguments_at is None)
     runs = [replace(runs[0], pins=pinned.pins), *(replace(each, pins=inputs) for each in runs[1:])]
     telling = 1 + sum(other.kind in _TELLING for other in others)
     key = _key(view, settings, reached, lines)
     return Plan(classes, (*runs, *sweeps), key, telling=telling, sweeps=len(sweeps), complaints=pinned.complaints)
+
+
+def _time_for(callers: Sequence[Caller]) -> float:
+    return max(1.0, len(callers) / _LINES_IN_TIME)
 
 
 def _command_lines(

@@ -14,6 +14,7 @@ from enum import IntEnum
 from weakref import WeakKeyDictionary
 
 from metalens.resolve.classes import ModuleClass, classes_in
+from metalens.resolve.configs import values_of, words_of
 from metalens.resolve.declared import groups
 from metalens.resolve.index import View, is_below, is_package
 from metalens.resolve.names import Definition, Module, Names, Symbol
@@ -21,7 +22,6 @@ from metalens.resolve.options import facts_of
 from metalens.resolve.outline import MODULE, Outline
 from metalens.resolve.reaching import reaching
 from metalens.resolve.registered import registered
-from metalens.resolve.sweep import values_of, words_of
 from metalens.workspace.documents import Unreadable, Workspace
 from metalens.workspace.walk import PYTHON
 

@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 
+from metalens.resolve.configs import config_files
 from metalens.resolve.index import View
 from metalens.resolve.invocations import Invocation, invocations_of
 from metalens.resolve.options import Option, facts_of, options_of
 from metalens.resolve.shell import UNTOLD
-from metalens.resolve.sweep import Sweep, config_files, plain
+from metalens.resolve.sweep import Sweep, plain
 from metalens.workspace.launch import command_lines
 from metalens.workspace.walk import CONFIGS
 

@@ -12,6 +12,7 @@ from metalens.resolve.declared import Declared, composed, declared, groups
 from metalens.resolve.index import View
 from metalens.resolve.layers import dotted
 from metalens.resolve.outline import is_main_guard
+from metalens.resolve.placed import Place, places
 from metalens.resolve.source import Source
 from metalens.workspace.documents import Unreadable, Workspace
 
@@ -39,7 +40,8 @@ class Option:
 
     `choices` are the values that the parser allows. `flag`: it takes no value. `open_ended`: it takes several. `files`
     are the configuration files that its values stand for; `assigned`: it is spelled `name=value`.
-    `makes_config`: it takes a program that makes a configuration.
+    `makes_config`: it takes a program that makes a configuration. `computed`: the parser allows some values alone, and
+    which they are is computed.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Option:
     assigned: bool = False
     help: str = ""
     makes_config: bool = False
+    computed: bool = False
 
     @property
     def configures(self) -> bool:
@@ -84,7 +87,8 @@ class Facts:
     """What one file says: the options it defines, those of them outside its main guard, and the uses of any name.
 
     `tested` are the names of code that stands under `if args.name:`. `keys` are names used to look something up.
-    `composed` are folders and names of configurations that are composed of others.
+    `composed` are folders and names of configurations that are composed of others. `placed` tells where the files that
+    options name are looked for.
     """
 
     options: tuple[Option, ...] = ()
@@ -93,6 +97,7 @@ class Facts:
     tested: Mapping[str, frozenset[str]] = field(default_factory=dict)
     keys: frozenset[str] = frozenset()
     composed: tuple[tuple[str, str], ...] = ()
+    placed: Mapping[str, Place] = field(default_factory=dict)
 
 
 _KNOWN: WeakKeyDictionary[Workspace, dict[str, tuple[str, Facts]]] = WeakKeyDictionary()
@@ -156,7 +161,9 @@ def _read(tree: ast.Module) -> Facts:
     )
     uses = {name: tuple(found) for name, found in reader.uses.items()}
     tested = {name: frozenset(found) for name, found in reader.tested.items()}
-    return Facts(_distinct(options), _distinct(shared), uses, tested, frozenset(reader.keys), composed(tree))
+    return Facts(
+        _distinct(options), _distinct(shared), uses, tested, frozenset(reader.keys), composed(tree), places(tree)
+    )
 
 
 def _of_declared(item: Declared) -> Option:
@@ -225,16 +232,18 @@ class _Reader:
         count = _text(given["nargs"]) if "nargs" in given else None
         kind = dotted(given["type"]) if "type" in given else ""
         optional = count in ("?", "*") or ("default" in given and not flags)
+        choices = self._literals(given.get("choices", given.get("type")))
         return Option(
             name=_text(given.get("dest")) or name,
             flags=flags,
             required=_is_true(given.get("required")) or not (flags or optional),
             default=_text(given.get("default")),
-            choices=self._literals(given.get("choices", given.get("type"))),
+            choices=choices,
             number=kind in _NUMBERS or isinstance(getattr(given.get("default"), "value", ""), (int, float)),
             flag=_text(given.get("action")) in _FLAGS or _is_true(given.get("is_flag")),
             open_ended=count is not None and count != "?",
             help=_text(given.get("help")) or "",
+            computed="choices" in given and not choices,
         )
 
     def _literals(self, node: ast.expr | None) -> tuple[str, ...]:
@@ -320,8 +329,10 @@ def joined(facts: Iterable[Facts]) -> Facts:
     uses: dict[str, dict[str, Use]] = {}
     tested: dict[str, frozenset[str]] = {}
     keys: frozenset[str] = frozenset()
+    placed: dict[str, Place] = {}
     for item in facts:
         keys |= item.keys
+        placed = {**item.placed, **placed}
         for name, names in item.tested.items():
             tested[name] = tested.get(name, frozenset()) | names
         for name, found in item.uses.items():
@@ -329,7 +340,8 @@ def joined(facts: Iterable[Facts]) -> Facts:
             for use in found:
                 before = known.get(use.value)
                 known[use.value] = replace(use, names=use.names | before.names) if before else use
-    return Facts(uses={name: tuple(found.values()) for name, found in uses.items()}, tested=tested, keys=keys)
+    told = {name: tuple(found.values()) for name, found in uses.items()}
+    return Facts(uses=told, tested=tested, keys=keys, placed=placed)
 
 
 def _name(node: ast.AST) -> str:

@@ -17,6 +17,7 @@ _PROMPT = re.compile(r"^[ \t]*(?:[\w.@:~/()-]*[$%#>]|!)[ \t]+(?=\S)|^[ \t]*!(?=\
 # What a page writes for the reader to fill in, and what it offers to choose from.
 _HOLE = re.compile(
     r"<[^<>\n]{1,80}>|\[[A-Za-z][^\]\n]* [^\]\n]*\]|\[[A-Z][A-Z_]+\]|(?<=\s)\[[a-z]\w+\]|(?<=\s)(?:\.\.\.|…)(?=\s|$)"
+    r"|(?<![$\w])\{[A-Za-z][\w -]*\}"
     r"|(?P<echo>(?<=--)(?P<option>\w[\w-]*)[= ])(?i:(?P=option))(?=\s|$)"
 )
 _OPTIONAL = re.compile(r"\[-(?:[^\[\]\n]|\[[^\[\]\n]*\])*\]")

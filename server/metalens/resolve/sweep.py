@@ -2,43 +2,36 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from weakref import WeakKeyDictionary
 
+from metalens.resolve.configs import beside, config_files, existing, keys_of, siblings, values_of, words_of
 from metalens.resolve.index import View, is_below
 from metalens.resolve.options import Facts, Option, Use, facts_of, joined
-from metalens.workspace.documents import Unreadable, Workspace
+from metalens.resolve.placed import Place
 from metalens.workspace.walk import CONFIGS
 
-MAX_SIBLINGS = 60
+_MOST_FUNCTIONS, _SHORT = 4, 2
 _MOST_CONFIGS = 300
 
 _CONFIG_FOLDERS = ("configs", "config", "conf", "cfgs", "cfg", "experiments")
 _MAX_REACHED = 80
 # What people call a run, of which nothing is chosen by it.
 _LABEL = re.compile(
-    r"(run|exp|experiment|job|project|version)?_?(name|id|tag|title)|exp|experiment|comment|note|user"
+    r"(run|exp|experiment|job|project|version)?_?(name|id|tag|title)|exp|experiment|comment|note|user|doc|prefix|suffix"
     r"|(work|out|output|save|log|result)s?_?(dir|path|folder)"
 )
 _ENVIRONMENT = re.compile(r"[A-Za-z]\w*-v\d+")
 _CHOOSING_ACTIONS = re.compile(r"CartPole|Acrobot|MountainCar-|LunarLander-|NoFrameskip|Taxi|FrozenLake")
 # Environments whose actions are one of several, and those whose actions are numbers.
 _CHOSEN, _MOVING = ("CartPole-v1", "Acrobot-v1", "LunarLander-v2"), ("Pendulum-v1", "MountainCarContinuous-v0")
-_MOST_TEXT = 256 * 1024
-_WORD = re.compile(r"[^\W\d]\w*")
-_VALUE = re.compile(r"""(?:[:=]|^\s*-)[ \t]*["']?(?:[\w.]+\.)?([^\W\d]\w*)["']?[ \t]*(?:[,}\]#].*)?$""", re.MULTILINE)
-_KEY = re.compile(r"""(?:^|[{,])[ \t\n-]*["']?([^\W\d][\w.-]*)["']?[ \t]*[:=]""", re.MULTILINE)
 _CHOOSING = re.compile(r"model|arch|net|backbone|name|class|type|module|encoder|decoder|block|head|loss")
 _TELLING = re.compile(
     r"model|arch|net|backbone|config|cfg|type|mode|task|dataset|variant|encoder|decoder|cell|rnn|block|head|loss|version"
 )
-
-_WORDS: WeakKeyDictionary[Workspace, dict[str, tuple[str, frozenset[str]]]] = WeakKeyDictionary()
 
 
 @dataclass
@@ -133,7 +126,9 @@ class Sweep:
                     line = _with(start, option, use.value)
                     if use.value != option.default and line is not None:
                         by_rank[rank].append(line)
-                        path = option.files.get(use.value) or self._config(use.value) or self._program(option, use)
+                        path = (
+                            option.files.get(use.value) or self._config(option, use.value) or self._program(option, use)
+                        )
                         if path is not None and not self.classes.isdisjoint(values_of(self.view, path)):
                             self.told.add(line)
                         if self._must_choose(option, use) or (path is not None and self._is_alike(option, path)):
@@ -163,7 +158,7 @@ class Sweep:
 
     def _is_alike(self, option: Option, path: str) -> bool:
         keys = keys_of(self.view, path)
-        given = (self._config(value) for value in self._given(option))
+        given = (self._config(option, value) for value in self._given(option))
         return bool(keys) and any(keys == keys_of(self.view, other) for other in given if other is not None)
 
     def _values(self, option: Option) -> Iterator[Use]:
@@ -191,15 +186,30 @@ class Sweep:
     def _guessed(self, option: Option) -> Iterator[str]:
         """Names by which an option may choose what is wanted: where it chooses files, those of files beside them."""
         script = os.path.basename(self.script).removesuffix(".py")
-        known = {option.default} | {word for line in self.written if option.flags for word in line}
+        known = set(self._given(option))
         beside = {path.removesuffix(".py") for path in self.view.workspace.python_files()}
         folders = {os.path.dirname(path) for path in beside if os.path.basename(path) in known - {script}}
         if not folders:
-            yield from (name for name in self.names if name != script)
+            functions = list(self._functions(option)) if option.computed else []
+            yield from functions
+            if not functions or self.leading.isdisjoint(known):
+                yield from (name for name in self.names if name != script)
             return
         for name in (*self.names, *sorted(self.leading.difference(self.names))):
             if name != script and any(os.path.join(folder, name) in beside for folder in folders):
                 yield name
+
+    def _functions(self, option: Option) -> Iterator[str]:
+        """Functions that lead to what is wanted and are called like it: lists of choices are made of their names."""
+        own = {plain(name) for name in self.names if len(name) > _SHORT}
+        alike = [
+            name
+            for name in self.leading.difference(self.names)
+            if not name.startswith("_") and any(part in plain(name) for part in own)
+        ]
+        start = option.default or ""
+        alike.sort(key=lambda name: (-_agreeing(name, start), name))
+        yield from alike[:_MOST_FUNCTIONS]
 
     @cached_property
     def _facts(self) -> Facts:
@@ -212,19 +222,27 @@ class Sweep:
         default = [option.default] if option.default else []
         return tuple(dict.fromkeys([*default, *(value for line in self.written for value in _given(line, option))]))
 
-    def _config(self, value: str) -> str | None:
+    def _config(self, option: Option, value: str) -> str | None:
         """The config file that a value names, or that stands in the folder that it names."""
-        if value.endswith(CONFIGS):
-            return _existing(self.view, self.script, value)
+        if self._names_file(option, value):
+            folder, ending = self._place(option)
+            placed = existing(self.view, self.script, f"{folder}/{value}{ending}") if folder else None
+            return placed or existing(self.view, self.script, value)
         for start in (self.view.root, os.path.dirname(self.script)) if "/" in value else ():
-            found = _siblings(os.path.normpath(os.path.join(start, value)), "")
+            found = siblings(os.path.normpath(os.path.join(start, value)), "")
             if found:
                 return found[0] if len(found) == 1 else None
         return None
 
+    def _place(self, option: Option) -> Place:
+        return self._facts.placed.get(option.name, ("", ""))
+
+    def _names_file(self, option: Option, value: str) -> bool:
+        return f"{value}{self._place(option)[1]}".endswith(CONFIGS)
+
     def _program(self, option: Option, use: Use) -> str | None:
         """The program that makes a configuration."""
-        return _existing(self.view, self.script, use.value) if option.makes_config else None
+        return existing(self.view, self.script, use.value) if option.makes_config else None
 
     def _configs(self, option: Option) -> Mapping[str, frozenset[str]]:
         """The config files that an option may name, or the folders of such files.
@@ -236,11 +254,12 @@ class Sweep:
         given = self._given(option)
         around: set[str] = set()
         for value in given:
-            path = self._config(value)
+            path = self._config(option, value)
             if path is not None:
                 around.add(os.path.dirname(os.path.dirname(path)))
-                for file in _beside(path, value):
-                    self._take(file, value, found)
+                is_file = self._names_file(option, value)
+                for file in beside(path, is_folder=not is_file):
+                    self._take(option, file, found, is_file=is_file)
         if option.makes_config:
             programs = [
                 file for file in self.view.workspace.python_files() if "get_config" in words_of(self.view, file)
@@ -252,114 +271,47 @@ class Sweep:
         for file in self.view.workspace.configurations()[:_MOST_CONFIGS]:
             near = not given or any(is_below(file, folder) for folder in around)
             if near and not self.classes.isdisjoint(values_of(self.view, file)):
-                self._take(file, file, found)
+                self._take(option, file, found)
         if found or given:
             return found
         for start in (os.path.dirname(self.script), self.view.root):
-            for name in ("", *_CONFIG_FOLDERS):
-                for file in _siblings(os.path.join(start, name), ""):
-                    self._take(file, file, found)
+            folder, ending = self._place(option)
+            for name in (folder,) if folder else ("", *_CONFIG_FOLDERS):
+                for file in siblings(os.path.join(start, name), ending):
+                    self._take(option, file, found)
                 if found:
                     return found
         return found
 
-    def _take(self, file: str, value: str, found: dict[str, frozenset[str]]) -> None:
-        """The file or, where the value named a folder, its folder is one of those `found`."""
+    def _take(self, option: Option, file: str, found: dict[str, frozenset[str]], *, is_file: bool = True) -> None:
+        """The file or, where the option names a folder, its folder is one of those `found`."""
         if os.path.basename(file).startswith(("package", "tsconfig", ".")):
             return
         self.files[file] = None
-        shown = self._shown(file if value.endswith(CONFIGS) else os.path.dirname(file))
-        found.setdefault(shown if value.endswith(CONFIGS) or "/" in shown else f"./{shown}", words_of(self.view, file))
+        shown = self._shown(file if is_file else os.path.dirname(file))
+        folder, ending = self._place(option)
+        if is_file and folder and shown.startswith(f"{folder}/") and shown.endswith(ending):
+            shown = shown[len(folder) + 1 : len(shown) - len(ending)]
+        found.setdefault(shown if is_file or "/" in shown else f"./{shown}", words_of(self.view, file))
 
     def _shown(self, file: str) -> str:
         inside = file.startswith(self.view.root + os.sep)
         return os.path.relpath(file, self.view.root) if inside else file
 
 
+def _agreeing(name: str, other: str) -> int:
+    """How many letters two names have in common at their start."""
+    pairs = enumerate(zip(name, other, strict=False))
+    return next((at for at, (one, two) in pairs if one != two), min(len(name), len(other)))
+
+
 def _is_label(option: Option) -> bool:
     return bool(option.flags) and _LABEL.fullmatch(option.name.lower()) is not None
-
-
-def config_files(view: View, script: str, line: Iterable[str]) -> dict[str, frozenset[str]]:
-    """The config files of the workspace that a command line names, with their words."""
-    found: dict[str, frozenset[str]] = {}
-    for word in line:
-        value = word.partition("=")[2] or word
-        if value.endswith((*CONFIGS, ".py")):
-            path = _existing(view, script, value)
-            if path is not None:
-                found[path] = words_of(view, path)
-    return found
-
-
-def words_of(view: View, file: str) -> frozenset[str]:
-    """The words of a text file that is not large."""
-    stamp = view.stamp(file)
-    known = _WORDS.setdefault(view.workspace, {})
-    if stamp is None:
-        return frozenset()
-    if file not in known or known[file][0] != stamp:
-        try:
-            text = view.workspace.text(file)
-        except Unreadable:
-            text = ""
-        known[file] = stamp, frozenset(_WORD.findall(text[:_MOST_TEXT]))
-    return known[file][1]
-
-
-def values_of(view: View, file: str) -> frozenset[str]:
-    """The names that entries of a configuration have as their whole value; of a dotted one the last."""
-    if view.stamp(file) is None:
-        return frozenset()
-    try:
-        return frozenset(_VALUE.findall(view.workspace.text(file)[:_MOST_TEXT]))
-    except Unreadable:
-        return frozenset()
-
-
-def keys_of(view: View, file: str) -> frozenset[str]:
-    """The names of the entries of a configuration."""
-    if view.stamp(file) is None:
-        return frozenset()
-    try:
-        return frozenset(_KEY.findall(view.workspace.text(file)[:_MOST_TEXT]))
-    except Unreadable:
-        return frozenset()
 
 
 def plain(name: str) -> str:
     """A name as it is compared: `ResNet_18`, `resnet-18` and `resnet18` are the same."""
     return name.lower().replace("_", "").replace("-", "")
-
-
-def _existing(view: View, script: str, value: str) -> str | None:
-    for folder in (view.root, os.path.dirname(script)):
-        path = os.path.normpath(os.path.join(folder, value))
-        if view.stamp(path) is not None and os.path.isfile(path):
-            return path
-    return None
-
-
-def _siblings(folder: str, suffix: str) -> list[str]:
-    try:
-        names = sorted(os.listdir(folder))
-    except OSError:
-        return []
-    fitting = [name for name in names if (name.endswith(suffix) if suffix else name.endswith(CONFIGS))]
-    return [os.path.join(folder, name) for name in fitting[:MAX_SIBLINGS]]
-
-
-def _beside(path: str, value: str) -> Iterator[str]:
-    """The config files like the one that a value names; where it names a folder, those of the folders beside it."""
-    if value.endswith(CONFIGS):
-        yield from _siblings(os.path.dirname(path), os.path.splitext(path)[1])
-        return
-    folder, name = os.path.split(path)
-    beside = os.path.dirname(folder)
-    with contextlib.suppress(OSError):
-        for other in sorted(os.listdir(beside))[:MAX_SIBLINGS]:
-            if os.path.isfile(os.path.join(beside, other, name)):
-                yield os.path.join(beside, other, name)
 
 
 def _given(line: tuple[str, ...], option: Option) -> Iterator[str]:

@@ -245,9 +245,9 @@ def perform(run: Run) -> Report:
 
 
 def _share(run: Run, index: int, elapsed: float) -> float:
-    """How long a caller may take: the first all that rehearsals may, each further one half of what is left."""
+    """How long a caller may take: the first all that rehearsals may, each further one twice its part of the rest."""
     left = run.timeout * _SHARE - elapsed
-    return run.timeout * _SHARE if index == 0 else left if index == len(run.callers) - 1 else left / 2
+    return run.timeout * _SHARE if index == 0 else left * min(1.0, 2 / (len(run.callers) - index))
 
 
 def _all_explained(run: Run, observer: Observer, in_any_way: bool = False) -> bool:

@@ -118,7 +118,9 @@ def _imread(file: Any, mode: Any = 1, *args: Any, **kwargs: Any) -> Any:
 def _resized(image: Any, dsize: Any = None, *args: Any, **kwargs: Any) -> Any:
     if isinstance(image, Unknown) or not isinstance(dsize, (tuple, list)):
         return Unknown("a picture in another size")
-    return arrays.numpy().zeros((int(dsize[1]), int(dsize[0]), *image.shape[2:]), image.dtype)
+    # One channel loses its dimension.
+    channels = image.shape[2:] if image.shape[2:] != (1,) else ()
+    return arrays.numpy().zeros((int(dsize[1]), int(dsize[0]), *channels), image.dtype)
 
 
 def _first(image: Any, *args: Any, **kwargs: Any) -> Any:

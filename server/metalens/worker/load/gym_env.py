@@ -305,18 +305,24 @@ class ObservationWrapper(Wrapper):
     """Changes what is shown, by the user's `observation`."""
 
     def _shown(self, observation: Any) -> Any:
-        return self.observation(observation)
+        return _own(self, "observation")(observation)
 
 
 class ActionWrapper(Wrapper):
     """Changes what is done, by the user's `action`."""
 
     def _done(self, action: Any) -> Any:
-        return self.action(action)
+        return _own(self, "action")(action)
 
 
 class RewardWrapper(Wrapper):
     """Changes what is gained, by the user's `reward`."""
 
     def _valued(self, reward: Any) -> Any:
-        return self.reward(reward)
+        return _own(self, "reward")(reward)
+
+
+def _own(wrapper: Wrapper, name: str) -> Any:
+    """What a wrapper changes with, which the first versions called by a name of their own."""
+    older = f"_{name}"
+    return getattr(wrapper, older if hasattr(type(wrapper), older) and not hasattr(type(wrapper), name) else name)

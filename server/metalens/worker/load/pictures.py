@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 import types
 from collections.abc import Sequence
@@ -19,6 +21,10 @@ from metalens.worker.load.inventions import (
 from metalens.worker.load.unknown import Unknown
 
 STAND_IN = True
+# Files of classes for each pixel have one channel.
+_MASKS = re.compile(
+    r"mask|labels?\b|annot|seg(?:mentation)?class|gtfine|ground_?truth|(?:^|[_/-])(?:gt|lbl|seg)(?:[_./-]|$)", re.I
+)
 _CHANNELS = {"1": 1, "L": 1, "P": 1, "I": 1, "F": 1, "LA": 2, "RGBA": 4, "CMYK": 4}
 
 
@@ -127,8 +133,10 @@ class Picture:
         return torch.empty((self.channels, self._height, self._width), dtype=dtype, device="meta")
 
 
-def _opened(*args: Any, **kwargs: Any) -> Picture:
-    return Picture(*picture_extent(500, 375), picture_channels(), made_up=True, any_mode=True)
+def _opened(file: Any = "", *args: Any, **kwargs: Any) -> Picture:
+    named = isinstance(file, (str, os.PathLike)) and not isinstance(file, Unknown)
+    channels = 1 if named and _MASKS.search(os.fspath(file)) else picture_channels()
+    return Picture(*picture_extent(500, 375), channels, made_up=True, any_mode=True)
 
 
 # Whatever the name of the file is, it holds a picture.

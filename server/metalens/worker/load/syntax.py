@@ -72,10 +72,11 @@ def is_docstring(statement: ast.stmt) -> bool:
 def leaving_of(body: list[ast.stmt]) -> str:
     """How a branch that nothing follows leaves the code: "raise", "exit", or "" for one that goes on.
 
-    Of one that does nothing but count, as `=` and the names that it changes.
+    Of one that does nothing but count and tell people something, as `=` and the names that it changes.
     """
-    if body and all(isinstance(part, ast.AugAssign) and isinstance(part.target, ast.Name) for part in body):
-        return "=" + " ".join(part.target.id for part in body)  # type: ignore[attr-defined]
+    counts = [part for part in body if isinstance(part, ast.AugAssign) and isinstance(part.target, ast.Name)]
+    if all(part in counts or isinstance(part, ast.Pass) or is_output(part) for part in body):
+        return "=" + " ".join(part.target.id for part in counts)  # type: ignore[union-attr]
     last = body[-1] if body else None
     if isinstance(last, ast.Raise):
         return "raise"

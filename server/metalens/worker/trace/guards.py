@@ -23,10 +23,11 @@ def branch(value: Any, then: str, otherwise: str, machine: bool, names: Mapping[
     machine has. Whatever runs after a branch that leaves did not take it; and what counts what is not known (`names`
     are those at hand) leaves it so.
     """
-    counted = [name for each in (then, otherwise) if each.startswith("=") for name in each[1:].split()]
+    told = [each[1:].split() for each in (then, otherwise) if each.startswith("=")]
+    counted = [name for each in told for name in each]
     then, otherwise = ("" if each.startswith("=") else each for each in (then, otherwise))
     if isinstance(value, Unknown):
-        stays = bool(counted) and all(isinstance(names.get(name), Unknown) for name in counted)
+        stays = len(told) == 2 and all(isinstance(names.get(name), Unknown) for name in counted)
         reason = "" if then or otherwise or stays else "a branch on something that is not known"
         return not then, reason
     if machine and bool(then) != bool(otherwise):

@@ -90,17 +90,17 @@ class Observer:
         self._subclass = Module.__dict__.get("__init_subclass__")
         observer = self
 
-        def new(cls: type, *args: Any, **kwargs: Any) -> Any:
+        def new(cls: type, /, *args: Any, **kwargs: Any) -> Any:
             return observer.construct(cls, args, kwargs)
 
-        def call(module: Any, *args: Any, **kwargs: Any) -> Any:
+        def call(module: Any, /, *args: Any, **kwargs: Any) -> Any:
             return observer.run(module, args, kwargs)
 
-        def init_subclass(cls: type, **kwargs: Any) -> None:
+        def init_subclass(cls: type, /, **kwargs: Any) -> None:
             super(Module, cls).__init_subclass__(**kwargs)  # type: ignore[misc]
             observer.adopt(cls)
 
-        self.tracer.entering = self.entering
+        self.tracer.entering, self.tracer.idle = self.entering, self.idle
         Module.__new__ = new  # type: ignore[method-assign, assignment]
         Module.__call__ = call  # type: ignore[method-assign]
         Module.__init_subclass__ = classmethod(init_subclass)  # type: ignore[assignment, arg-type]
@@ -158,7 +158,7 @@ class Observer:
         observer = self
 
         @functools.wraps(constructor)
-        def init(module: Any, *args: Any, **kwargs: Any) -> None:
+        def init(module: Any, /, *args: Any, **kwargs: Any) -> None:
             outermost = type(module) is cls
             holes = observer.holes.pop(id(module), None)
             if holes is not None:
@@ -214,6 +214,12 @@ class Observer:
         if self.tracer.modules and self.tracer.modules[-1].module is module:
             return method
         return lambda *args, **kwargs: self.run(module, args, kwargs, method)
+
+    def idle(self) -> frozenset[type]:
+        """The classes that callers built by themselves, and of which no model was called."""
+        own = [seen for seen in self.seen if seen.done and seen.root is None and seen.source == "call site"]
+        called = {seen.built.cls for seen in self.seen if seen.called is not None}
+        return frozenset(seen.built.cls for seen in own) - called
 
     def run(self, module: Any, args: tuple[Any, ...], kwargs: dict[str, Any], method: Any = None) -> Any:
         """`module(*args, **kwargs)`, or the method that was called instead."""

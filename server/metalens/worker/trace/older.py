@@ -11,11 +11,13 @@ import collections.abc
 import functools
 import sys
 import time
+import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 
+from metalens.worker.load import conveniences
 from metalens.worker.load.inventions import OLDER_STFT, invented
 
 _RETURN_COMPLEX = 9  # where `return_complex` stands among stft's arguments, the input first
@@ -38,6 +40,7 @@ def _gone() -> Iterator[tuple[Any, str, Any]]:
     for name in collections.abc.__all__:
         yield collections, name, getattr(collections.abc, name)
     yield time, "clock", time.perf_counter
+    yield torch, "_six", types.SimpleNamespace(**(conveniences.module("torch._six") or {}))
     numpy = sys.modules.get("numpy")
     if numpy is None:
         return

@@ -1,6 +1,7 @@
 """Loops of callers: one round of those that train, and what is needed to see the rest.
 
-A loop that calls no model in its first round (it gathers data, or waits until there is enough) shows its late rounds.
+A loop that calls no model in its first round (it gathers data, or waits until there is enough) shows its late rounds;
+one that calls some goes on for a while if there are others.
 The rounds between are left out; that proves nothing unless a round leaves everything as it was: see `state_of`. Where
 rounds call a model and leave everything as it was, as in sampling step by step, a few of them show all that there is.
 """
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import chain
 from types import FrameType
 from typing import Any, Protocol
@@ -53,6 +54,7 @@ class Tolerant(Protocol):
 
     cut: bool
     called: int
+    idle: Callable[[], frozenset[type]]
 
     def doubt(self, reason: str) -> None:
         """Shapes are no proof from here on."""
@@ -93,6 +95,8 @@ def rounds(tracer: Tolerant, items: Any, most: int, structure: Any, frame: Frame
             yield from _late(tracer, items, frame)
         if tracer.called == called:
             yield from _until_called(tracer, chain([following], source))
+    elif more and most == 1:
+        yield from _until_busy(tracer, chain([following], source))
     elif more:
         tracer.cut = True
 
@@ -106,6 +110,16 @@ def _until_called(tracer: Tolerant, source: Iterator[Any]) -> Iterator[Any]:
         busy = busy + 1 if tracer.called > called else 0
         if busy == _BUSY or not spare.left():
             break
+    tracer.cut = True
+
+
+def _until_busy(tracer: Tolerant, source: Iterator[Any]) -> Iterator[Any]:
+    """Further rounds, as long as classes have models of which none was called: they wait until enough is gathered."""
+    idle = tracer.idle()
+    for item in source if idle else ():
+        if tracer.idle() != idle or not spare.left():
+            break
+        yield item
     tracer.cut = True
 
 

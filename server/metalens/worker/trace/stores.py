@@ -8,7 +8,7 @@ from typing import Any
 
 STAND_IN = True
 _LARGE = 1 << 28  # bytes of an array that is really made
-_COSTLY = 1 << 16  # items of a matrix that is really inverted
+_COSTLY = 1 << 16  # items of a matrix that is really inverted, or of a list that is really converted
 
 
 def patches() -> list[tuple[Any, str, Any]]:
@@ -17,6 +17,7 @@ def patches() -> list[tuple[Any, str, Any]]:
     if numpy is None:
         return []
     fillers = [(numpy, name, _filler(numpy, name)) for name in ("zeros", "ones", "empty")]
+    fillers.append((numpy, "array", _array(numpy)))
     return [*fillers, *((numpy.linalg, name, _inverse(numpy, name)) for name in ("inv", "pinv"))]
 
 
@@ -37,6 +38,18 @@ def _filler(numpy: Any, name: str) -> Callable[..., Any]:
         return numpy.lib.stride_tricks.as_strided(real(1, kind), tuple(sizes), (0,) * len(sizes))
 
     return fill
+
+
+def _array(numpy: Any) -> Callable[..., Any]:
+    real = numpy.array
+
+    def array(items: Any, *args: Any, **kwargs: Any) -> Any:
+        if type(items) is not list or len(items) <= _COSTLY or any(item is not items[0] for item in items):
+            return real(items, *args, **kwargs)
+        one = real(items[:1], *args, **kwargs)
+        return numpy.lib.stride_tricks.as_strided(one, (len(items), *one.shape[1:]), (0, *one.strides[1:]))
+
+    return array
 
 
 def _inverse(numpy: Any, name: str) -> Callable[..., Any]:

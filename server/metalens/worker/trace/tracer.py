@@ -55,7 +55,7 @@ class Tracer:
     expressions that went well, where someone wants to know; `unpacked` is what was last unpacked in vain. `fixed` and
     `unless` are set while a probed contradiction is reported, see Failure. `building` counts the constructors under
     way: what fails there is not recovered, because sizes of layers may hang on it. `entering` gives what is to be run
-    for a method.
+    for a method, `idle` the classes that callers built and nobody called.
     """
 
     def __init__(self) -> None:
@@ -76,6 +76,7 @@ class Tracer:
         self.notes: dict[int, list[Location]] = {}
         self.on_failure: Callable[[BaseException], None] = lambda error: None
         self.entering: Callable[[Any], Any] = lambda method: method
+        self.idle: Callable[[], frozenset[type]] = frozenset
         self.recovery = Recovery(self.facts, self._is_caught)
 
     # ------------------------------------------------------------ what the other rooms report
