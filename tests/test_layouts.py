@@ -58,6 +58,11 @@ CASES = {
     "convolution of a pointed kernel": lambda make: F.conv2d(make(), torch.randn(6, 5, 1, 1)),
     "convolution that stays the same": lambda make: F.conv2d(make(), torch.randn(6, 5, 3, 3), padding="same"),
     "weight norm": lambda make: torch._weight_norm(make().contiguous(), torch.randn(2, 1, 1, 1), 0),
+    "cat": lambda make: torch.cat([make(), make(), straight()], -1),
+    "cat of other sizes": lambda make: torch.cat((make(), make()[:, :, :1].contiguous()), dim=2),
+    "cat of numbers": lambda make: torch.cat([make().long(), make().long()]),
+    "stack": lambda make: torch.stack([make().contiguous(), straight()], dim=-1),
+    "stack in front": lambda make: torch.stack((make(), make())),
     "attention": lambda make: F.scaled_dot_product_attention(heads(), heads(), heads()),
 }
 

@@ -27,6 +27,8 @@ AT_ONCE = 2
 PATIENCE = 20.0
 LITTLE_PATIENCE = 6.0
 
+# Mistakes that other sizes would neither bring nor mend, though the message tells of some.
+_SIZELESS = frozenset({"view-contiguity", "dtype-mismatch", "index-dtype"})
 _SIZE = re.compile(r"(?<![\w-])\d+(?!-dim)")
 _PROBED, _NEITHER = 1, 3
 # A trial may take this many times as long as the run that it repeats, and this long in any case.
@@ -141,6 +143,10 @@ async def _tried(
     return Trial(bool(fix.edits) and bool(found_by), gives)
 
 
+def _speaks_of_sizes(finding: Finding) -> bool:
+    return finding.code not in _SIZELESS and _SIZE.search(finding.message) is not None
+
+
 def _is_same(one: Finding, other: Finding) -> bool:
     return _identity(one, one.location) == _identity(other, other.location)
 
@@ -153,7 +159,7 @@ def _better(finding: Finding, fix: Fix, before: Report, after: Report) -> bool:
     # The others must say what they said: a fix that changes their sizes would not go together with theirs.
     expected = {_identity(other, moved(other.location, edits)) for other in before.findings}
     # A script that gets further may make a mistake of its own there, in which no size has a part.
-    expected |= {_identity(o, o.location) for o in after.findings if not o.model and not _SIZE.search(o.message)}
+    expected |= {_identity(o, o.location) for o in after.findings if not o.model and not _speaks_of_sizes(o)}
     code, place, _ = _identity(finding, moved(finding.location, edits))
     gone = (code, place) not in {other[:2] for other in left}
     return gone and left <= expected and _gets_further(finding, fix, place, before, after)

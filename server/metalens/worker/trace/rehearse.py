@@ -20,6 +20,7 @@ from metalens.worker.load.finder import MissingFinder, ReplacingFinder, Workspac
 from metalens.worker.load.instrument import Table, instrument
 from metalens.worker.load.lent import LentFinder
 from metalens.worker.load.pages import page_of
+from metalens.worker.load.parsing import OLDER, is_older
 from metalens.worker.load.readers import ReadersFinder
 from metalens.worker.load.slicing import slice_script, workspace_names
 from metalens.worker.load.snippets import continued, identifiers, programs
@@ -79,7 +80,7 @@ class Stage:
         chosen = f"{base} was run with a choice that it leaves open" if caller.assumed else ""
         try:
             text = self.sources.text(file)
-            found = [Program(tree, chosen) for tree in programs(file, text)]
+            found = [Program(tree, chosen or (OLDER if is_older(file) else "")) for tree in programs(file, text)]
             told = f"several examples of {base} were run in one go"
             later = [Program(tree, chosen or told) for tree in continued(file, text)]
         except (OSError, SyntaxError, UnicodeDecodeError, ValueError, RecursionError) as error:

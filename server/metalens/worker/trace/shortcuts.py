@@ -167,6 +167,32 @@ def _convolution(space: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> O
     return _empty(sizes, given)
 
 
+def _joined(new: bool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
+    """Of `cat`, or, in a `new` dimension, of `stack`: torch looks at each of many parts several times."""
+    parts = args[0] if args else kwargs.get("tensors")
+    dim = args[1] if len(args) > 1 else kwargs.get("dim", 0)
+    if type(parts) not in (list, tuple) or not parts or len(args) > 2 or not set(kwargs) <= {"dim", "tensors"}:
+        return None
+    first = parts[0]
+    if not all(isinstance(part, Tensor) and part.is_meta for part in parts) or type(dim) is not int:
+        return None
+    sizes = list(first.shape)
+    if not -len(sizes) - new <= dim < len(sizes) + new or not (new or sizes):
+        return None
+    at = dim % (len(sizes) + new)
+    if any(part.dtype != first.dtype or not part.is_contiguous() or part.dim() != len(sizes) for part in parts):
+        return None
+    if new:
+        fits = all(part.shape == first.shape for part in parts)
+        sizes.insert(at, len(parts))
+    else:
+        fits = all(
+            part.shape[:at] == first.shape[:at] and part.shape[at + 1 :] == first.shape[at + 1 :] for part in parts
+        )
+        sizes[at] = sum(part.shape[at] for part in parts)
+    return _empty(sizes, first) if fits else None
+
+
 def _each(value: Any, space: int) -> tuple[int, ...]:
     """One number for each dimension of space; nothing for words such as "same"."""
     values = (value,) * space if type(value) is int else tuple(value) if isinstance(value, (tuple, list)) else ()
@@ -201,6 +227,8 @@ def _rules() -> dict[Any, Rule]:
         functional.dropout: _dropout,
         functional.scaled_dot_product_attention: _attention,
         Tensor.detach: _identity,
+        torch.cat: partial(_joined, False),
+        torch.stack: partial(_joined, True),
         torch._weight_norm: _weight_norm,
         torch.conv1d: partial(_convolution, 1),
         torch.conv2d: partial(_convolution, 2),

@@ -220,7 +220,7 @@ class Loader:
 def _collated(items: list[Any]) -> Any:
     """As torch's own; a part of the items that is not known stays so."""
     first = items[0]
-    if not contains_unknown(items, _DEEP):
+    if not contains_unknown(items[:_DIFFERENT], _DEEP):
         return torch.utils.data.default_collate(items)
     if type(first) in (tuple, list) and all(type(item) is type(first) for item in items):
         return [_collated(list(parts)) for parts in zip(*items)]
