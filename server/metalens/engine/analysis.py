@@ -51,7 +51,7 @@ class Analysis:
     _deeper: list[tuple[Run, Report]] = field(default_factory=list)
     _deepened: bool = False
     _left_out: set[int] = field(default_factory=set)
-    _verified: dict[_Key, tuple[int, Finding]] = field(default_factory=dict)
+    _verified: dict[_Key, tuple[frozenset[int], Finding]] = field(default_factory=dict)
     _refused: dict[_Key, set[Edits]] = field(default_factory=dict)
 
     async def complete(self, publish: Callable[[Result], None]) -> Result:
@@ -139,7 +139,7 @@ class Analysis:
     async def _verify(self) -> None:
         """Try the fixes of each finding in all runs that found it, unless that was done already.
 
-        Where more runs found it since then, what mended the earlier ones is tried in all, or what was not tried yet.
+        Where more runs found it since then, what mended the earlier ones is tried in those, or what was not tried yet.
         """
         merged = self._merged()
         for finding in (*merged.findings, *merged.elsewhere):
@@ -150,13 +150,17 @@ class Analysis:
                 if isinstance(answer, Report) and any(_key(other) == _key(finding) for other in answer.findings)
             ]
             known = self._verified.get(_key(finding))
-            if not known or known[0] != len(found_by):
-                candidates = known[1].fixes if known and known[1].fixes else finding.fixes
+            told_by = frozenset(id(answer) for _, answer in found_by)  # which are all kept
+            if not known or known[0] != told_by:
+                candidates = finding.fixes
+                if known and known[1].fixes:
+                    candidates = known[1].fixes
+                    found_by = [found for found in found_by if id(found[1]) not in known[0]] or found_by
                 patience = PATIENCE if finding.location.file == self.file else LITTLE_PATIENCE
                 tried = replace(finding, fixes=candidates)
                 refused = self._refused.setdefault(_key(finding), set())
                 offered = await verify(tried, found_by, self.text_of, self.attempt, patience, refused)
-                self._verified[_key(finding)] = len(found_by), offered
+                self._verified[_key(finding)] = told_by, offered
 
     def _all_tried(self, merged: Result) -> bool:
         told = (*merged.findings, *merged.elsewhere)

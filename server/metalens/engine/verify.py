@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from metalens.engine.edits import apply_edits, moved
@@ -62,16 +63,17 @@ async def verify(
     refused = set() if refused is None else refused
     deadline = time.monotonic() + patience
     screen = await _screen(finding, found_by, run) if finding.fixes else None
-    tracked: list[Found] = []
-    for at in range(0, len(found_by) if finding.fixes else 0, AT_ONCE):
-        tracked += await asyncio.gather(*(_tracked(finding, found, run) for found in found_by[at : at + AT_ONCE]))
-    tracked.sort(key=lambda found: (found[0].explore, found[0].thorough, found[1].seconds))
+    # A slow caller is run once more only if there is something that mends what the quicker ones found.
+    ordered = sorted(found_by, key=lambda found: (found[0].thorough, found[1].seconds))
+    tracked = [_Tracked(finding, found, run) for found in ordered]
+    if screen is not None:
+        tracked.insert(0, _Tracked(finding, screen, run, known=True))
     kept: list[Fix] = []
     for candidates, enough in _kinds([fix for fix in finding.fixes if fix.edits not in refused]):
         at = 0
         while at < len(candidates) and len(kept) < (enough if at < LIKELY else 1) and time.monotonic() < deadline:
             some = candidates[at : at + AT_ONCE]
-            trials = await asyncio.gather(*(_tried(fix, finding, tracked, screen, text_of, run) for fix in some))
+            trials = await asyncio.gather(*(_tried(fix, finding, tracked, text_of, run) for fix in some))
             kept += [replace(fix, gives=trial.gives) for fix, trial in zip(some, trials, strict=True) if trial.mends]
             refused.update(fix.edits for fix, trial in zip(some, trials, strict=True) if not trial.mends)
             at += len(some)
@@ -99,6 +101,23 @@ async def _screen(finding: Finding, found_by: Sequence[Found], run: Runner) -> F
     return None
 
 
+class _Tracked:
+    """A run once more, as soon as it is wanted; or one that is `known` to tell enough."""
+
+    def __init__(self, finding: Finding, found: Found, run: Runner, *, known: bool = False) -> None:
+        self._found = found
+        self._make = partial(_tracked, finding, found, run)
+        self._task: asyncio.Task[Found] | None = None
+        self._known = known
+
+    async def found(self) -> Found:
+        """The run, and what it told."""
+        if self._known:
+            return self._found
+        self._task = self._task or asyncio.create_task(self._make())
+        return await self._task
+
+
 async def _tracked(finding: Finding, found: Found, run: Runner) -> Found:
     """The run again, with the lines of the finding's file, and of callers alone if one of them called the model.
 
@@ -122,15 +141,14 @@ def _own(finding: Finding, report: Report) -> Finding:
     return next((other for other in report.findings if (other.code, other.location) == key), finding)
 
 
-async def _tried(
-    fix: Fix, finding: Finding, found_by: Sequence[Found], screen: Found | None, text_of: Texts, run: Runner
-) -> Trial:
+async def _tried(fix: Fix, finding: Finding, found_by: Sequence[_Tracked], text_of: Texts, run: Runner) -> Trial:
     edited = {
         file: apply_edits(text_of(file), [edit for edit in fix.edits if edit.location.file == file])
         for file in {edit.location.file for edit in fix.edits}
     }
     gives: Value | None = None
-    for original, before in (screen, *found_by) if screen else found_by:
+    for tracked in found_by:
+        original, before = await tracked.found()
         own = _own(finding, before)
         timeout = min(original.timeout, max(_LEAST_SECONDS, _SLOWER * before.seconds))
         overlay = {**original.overlay, **edited}

@@ -6,6 +6,7 @@ import ast
 from dataclasses import dataclass
 from typing import Any, Optional
 
+from metalens.protocol.values import Location
 from metalens.worker.judge.source import Source, source_of
 from metalens.worker.judge.torchkind import parameters_of
 from metalens.worker.trace.facts import Facts
@@ -28,7 +29,29 @@ def slot_of(facts: Facts, module: Any, argument: str) -> Optional[Slot]:
         return None
     source = source_of(facts, built.location.file)
     call = source.call_at(built.location.range)
-    return None if call is None else slot_in(source, call, built.cls, argument, built.kept)
+    slot = slot_in(source, call, built.cls, argument, built.kept) if call is not None else None
+    return _passed(facts, slot, built.through) if slot is not None and built.through is not None else slot
+
+
+def _passed(facts: Facts, slot: Slot, through: Location) -> Slot:
+    """The argument where a function of layers (`conv3x3(planes, planes)`) was given it, if it passes it on as it is."""
+    enclosing = list(slot.source.enclosing(slot.node)) if isinstance(slot.node, ast.Name) else []
+    function = next((node for node in enclosing if isinstance(node, (ast.FunctionDef, ast.Lambda))), None)
+    in_class = any(isinstance(node, ast.ClassDef) for node in enclosing)
+    if not isinstance(slot.node, ast.Name) or not isinstance(function, ast.FunctionDef) or in_class:
+        return slot
+    name = slot.node.id
+    source = source_of(facts, through.file)
+    call = source.call_at(through.range)
+    names = [argument.arg for argument in (*function.args.posonlyargs, *function.args.args)]
+    stored = any(isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Store) for n in ast.walk(function))
+    if call is None or getattr(call.func, "id", getattr(call.func, "attr", "")) != function.name or stored:
+        return slot
+    given = next((keyword.value for keyword in call.keywords if keyword.arg == name), None)
+    place = names.index(name) if name in names else len(call.args)
+    if given is None and place < len(call.args) and not any(isinstance(a, ast.Starred) for a in call.args[: place + 1]):
+        given = call.args[place]
+    return Slot(source, call, slot.argument, given) if given is not None else slot
 
 
 def slot_in(source: Source, call: ast.Call, cls: type, argument: str, kept: int = 0) -> Optional[Slot]:

@@ -16,7 +16,6 @@ from metalens.worker.load.catching import caught_lines, expects_error
 from metalens.worker.load.grids import number_functions, without_hooks
 from metalens.worker.load.ranges import Lines, Ranges
 from metalens.worker.load.syntax import (
-    asks_for_machine,
     attributes_of,
     calls,
     constant_names,
@@ -25,10 +24,10 @@ from metalens.worker.load.syntax import (
     is_docstring,
     is_output,
     is_training_loop,
-    leaving_of,
     looks_like_module,
     named_parameters,
     structure_of,
+    told_of,
     without_not,
 )
 from metalens.worker.load.typed import are_texts, defer_annotations
@@ -339,8 +338,7 @@ class _Rewriter:
         """The statement with guarded bodies of its own."""
         if isinstance(statement, ast.If):
             without_not(statement)
-            leaving = [leaving_of(statement.body), leaving_of(statement.orelse)]
-            told = [self.flag(item, statement.test) for item in (*leaving, asks_for_machine(statement.test))]
+            told = [self.flag(item, statement.test) for item in told_of(statement)]
             statement.test = self.hook(TEST, statement.test, self.visit(statement.test), *told)
             statement.body = self.guarded(statement.body)
             chained = len(statement.orelse) == 1 and isinstance(statement.orelse[0], ast.If)

@@ -16,10 +16,11 @@ SOUND_CHANNELS = "the channels of sounds that are not here"
 OLDER_STFT = "the pairs of numbers of an stft of older torch"
 SIZES = "the sizes that data decides"
 COLUMNS = "the columns of a table that is not here"
+ROUNDS = "the rounds before a model learns"
 NUMBERS = "the whole numbers that a model computes"
 FRACTIONS = "the numbers that a model computes"
 _DATA = (PICTURE_SIZES, PICTURE_CHANNELS, ANNOTATIONS, WORDS, LISTS, SOUND_LENGTHS, SOUND_CHANNELS, COLUMNS, SIZES)
-VARIED = (*_DATA, OLDER_STFT, NUMBERS, FRACTIONS)
+VARIED = (*_DATA, OLDER_STFT, ROUNDS, NUMBERS, FRACTIONS)
 """What may be supposed to be otherwise than it is made up; of what is in pairs the shape is known."""
 
 _COMPUTED = 7  # sizes are divided by such numbers, and parts are as long

@@ -18,6 +18,7 @@ _MACHINE = re.compile(
     r"""|!= (?:''|"")"""
 )
 _FILES = re.compile(r"(dir|path|folder|file|root)s?$|^listdir|^glob", re.IGNORECASE)
+_LEARNS = re.compile(r"learn|train|update|optimi|replay|improve", re.IGNORECASE)
 _EXITS = {"sys.exit", "exit", "quit", "os._exit"}
 
 _OUTPUT = frozenset("print pprint mkdir makedirs info debug warning warn write writelines flush".split())
@@ -84,6 +85,34 @@ def leaving_of(body: list[ast.stmt]) -> str:
     if isinstance(call, ast.Call) and ast.unparse(call.func) in _EXITS and call.args:
         return "exit" if ast.unparse(call.args[0]) != "0" else ""
     return ""
+
+
+def told_of(statement: ast.If) -> tuple[str, str, bool, str]:
+    """What there is to know of a condition beside its value: how its branches leave, and what it asks or waits for."""
+    leaving = leaving_of(statement.body), leaving_of(statement.orelse)
+    return (*leaving, asks_for_machine(statement.test), waiting_of(statement))
+
+
+def waiting_of(statement: ast.If) -> str:
+    """What a condition waits for: "enough" if it holds once enough is gathered, "few" while there is too little."""
+    test = statement.test
+    parts = test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) else [test]
+    if len(statement.body) == 1 and isinstance(statement.body[0], (ast.Continue, ast.Return)) and len(parts) == 1:
+        return "few" if _compares(test, (ast.Lt, ast.LtE)) else ""
+    called = [node for part in statement.body for node in nodes(part) if isinstance(node, ast.Call)]
+    learns = any(_LEARNS.search(getattr(call.func, "attr", getattr(call.func, "id", ""))) for call in called)
+    asks = all(_compares(part, (ast.Gt, ast.GtE)) or _is_at_times(part) or isinstance(part, ast.Call) for part in parts)
+    return "enough" if learns and asks else ""
+
+
+def _is_at_times(test: ast.expr) -> bool:
+    """Whether a condition holds every so many times."""
+    counts = isinstance(test, ast.Compare) and isinstance(test.left, ast.BinOp) and isinstance(test.left.op, ast.Mod)
+    return counts and _compares(test, (ast.Eq,))
+
+
+def _compares(test: ast.expr, kinds: tuple[type[ast.cmpop], ...]) -> bool:
+    return isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], kinds)
 
 
 def without_not(statement: ast.If) -> None:

@@ -17,6 +17,7 @@ class Built:
     """How a module was constructed. `location` is the constructor call's expression, if that is in the workspace.
 
     Or it is the call of a function that hands all but the first `kept` of its arguments on to the constructor.
+    `through` is the expression around it that is under way: the call of the function in which it stands, if it does.
     """
 
     module: Any
@@ -25,6 +26,7 @@ class Built:
     kwargs: dict[str, Any]
     location: Optional[Location]
     kept: int = 0
+    through: Optional[Location] = None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from metalens.worker.load import inventions
 from metalens.worker.load.unknown import Unknown, UnknownError
 from metalens.worker.trace.hybrid import Limit
 
@@ -35,6 +36,14 @@ def branch(value: Any, then: str, otherwise: str, machine: bool, names: Mapping[
     if otherwise == "exit" and not then and not value:
         return True, "the script gives up"
     return value, ""
+
+
+def hurried(value: Any, waits: str) -> Any:
+    """The truth to go by where nobody waits any longer, of a condition that waits until enough is gathered."""
+    if type(value) is not bool or value != (waits == "few") or not waits:
+        return value
+    inventions.invented(inventions.ROUNDS)
+    return not value
 
 
 def held(value: Any, guessed: bool) -> bool:

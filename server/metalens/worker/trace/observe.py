@@ -132,7 +132,8 @@ class Observer:
         handed = kept_by(sys._getframe(1), tracer.files, args, kwargs) if _is_torch(cls) else None
         outer = tracer.location(1) if handed is not None else None
         place = outer or tracer.location() or self.place
-        built = Built(module, cls, args, kwargs, place, handed or 0 if outer else 0)
+        through = tracer.location(2 if outer else 1)
+        built = Built(module, cls, args, kwargs, place, handed or 0 if outer else 0, through)
         tracer.facts.built[id(module)] = built
         tracer.facts.alive.append(module)
         file = class_file(cls)  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import torch
 
+from metalens.worker.load import inventions
 from metalens.worker.load.unknown import UnknownError
 from metalens.worker.trace.guards import unknowns
 
@@ -25,6 +26,7 @@ _DEEP, _MOST = 3, 64
 _SECONDS = 1.5  # that a loop may go on which gathers something
 _WAITING, _BUSY = 1.0, 2  # that loops may wait for their models; rounds that call some and are enough
 _WHILE_ROUNDS, _MODEL_ROUNDS, _ENDLESS_ROUNDS = 1000, 8, 2
+_FURTHER = 5  # rounds in which more is gathered, where that is supposed
 _CALLS = 4  # of one function whose loops are counted, as one may call itself
 _ALIKE, _LOOKED_AT = 3, 8  # rounds that show what all are like, and after so many nobody looks any more
 
@@ -54,6 +56,7 @@ class Tolerant(Protocol):
 
     cut: bool
     called: int
+    hurries: bool
     idle: Callable[[], frozenset[type]]
 
     def doubt(self, reason: str) -> None:
@@ -116,10 +119,19 @@ def _until_called(tracer: Tolerant, source: Iterator[Any]) -> Iterator[Any]:
 def _until_busy(tracer: Tolerant, source: Iterator[Any]) -> Iterator[Any]:
     """Further rounds, as long as classes have models of which none was called: they wait until enough is gathered."""
     idle = tracer.idle()
+    further, before = _FURTHER * inventions.more(), tracer.hurries
     for item in source if idle else ():
-        if tracer.idle() != idle or not spare.left():
+        if tracer.idle() != idle:
             break
-        yield item
+        hurries = before or (further < 0 and not spare.left())
+        further -= not spare.left()
+        tracer.hurries = hurries
+        try:
+            yield item
+        finally:
+            tracer.hurries = before
+        if hurries:
+            break
     tracer.cut = True
 
 

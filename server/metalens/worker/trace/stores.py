@@ -44,6 +44,8 @@ def _array(numpy: Any) -> Callable[..., Any]:
     real = numpy.array
 
     def array(items: Any, *args: Any, **kwargs: Any) -> Any:
+        if kwargs.get("copy") is False:  # which before numpy 2 was a wish
+            kwargs = {**kwargs, "copy": None}
         if type(items) is not list or len(items) <= _COSTLY or any(item is not items[0] for item in items):
             return real(items, *args, **kwargs)
         one = real(items[:1], *args, **kwargs)

@@ -21,7 +21,7 @@ from metalens.worker.trace.devices import WantsDevices, devices
 from metalens.worker.trace.downloads import lacking
 from metalens.worker.trace.facts import Facts, ModuleCall, Origin, Raised
 from metalens.worker.trace.guarding import asks_a_guard
-from metalens.worker.trace.guards import branch, held, keeps, length, loses, marked, unknowns, why
+from metalens.worker.trace.guards import branch, held, hurried, keeps, length, loses, marked, unknowns, why
 from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.operands import INDEX_IS_UNSEEN, inputs_of, is_unwritten, mapped, tensor_of, to_meta
 from metalens.worker.trace.operators import FIRST, IN_PLACE, OPERATORS, SURPLUS, unpacker
@@ -51,11 +51,11 @@ class Tracer:
     `strict` counts the module constructors and calls under way: inside them nothing is mended. `mended` says why shapes
     of this run are no proof (a statement was skipped, a value was invented), or is empty; `doubted`: more is in doubt
     than the command line. `guesses` counts the values that were invented; `counted`: whole numbers are among them.
-    `cut`: a loop ended early, and what it gathered is too short. `called` counts calls of modules. `done` counts the
-    expressions that went well, where someone wants to know; `unpacked` is what was last unpacked in vain. `fixed` and
-    `unless` are set while a probed contradiction is reported, see Failure. `building` counts the constructors under
-    way: what fails there is not recovered, because sizes of layers may hang on it. `entering` gives what is to be run
-    for a method, `idle` the classes that callers built and nobody called.
+    `cut`: a loop ended early, and what it gathered is too short; `hurries`: nobody waits for more. `called` counts
+    calls of modules. `done` counts the expressions that went well, where someone wants to know; `unpacked` is what was
+    last unpacked in vain. `fixed` and `unless` are set while a probed contradiction is reported, see Failure.
+    `building` counts the constructors under way: what fails there is not recovered, as sizes of layers may hang on it.
+    `entering` gives what is to be run for a method, `idle` the classes that callers built and nobody called.
     """
 
     def __init__(self) -> None:
@@ -67,7 +67,7 @@ class Tracer:
         self.building = 0
         self.mended, self.doubted = "", False
         self.guesses, self.counted = 0, False
-        self.cut, self.called = False, 0
+        self.cut, self.called, self.hurries = False, 0, False
         self.fixed, self.unless = False, ""
         self.done: Optional[Counter[tuple[str, int]]] = None
         self.unpacked: Any = None
@@ -285,9 +285,10 @@ class Tracer:
         def again(number: int, endless: bool) -> bool:
             return self.strict > 0 or whiles.goes_on(self, number, sys._getframe(1), endless)
 
-        def test(number: int, value: Any, then: str, otherwise: str, machine: bool) -> Any:
+        def test(number: int, value: Any, then: str, otherwise: str, machine: bool, waits: str) -> Any:
             if self.strict:
                 return value
+            value = hurried(value, waits) if self.hurries else value
             value, reason = branch(value, then, otherwise, machine, sys._getframe(1).f_locals)
             self.doubt(reason)
             return value

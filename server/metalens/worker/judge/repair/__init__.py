@@ -22,6 +22,7 @@ from metalens.worker.judge.repair import (
     steps,
     tables,
     usage,
+    views,
     widths,
 )
 from metalens.worker.judge.repair.edits import preferred_first
@@ -33,7 +34,7 @@ _Repair = Callable[[Case, Mistake], Iterable[Fix]]
 
 # From each kind of repair so many candidates, in this order.
 _WIDTH: tuple[tuple[_Repair, int], ...] = (
-    (steps.unpadded, 1),
+    (steps.unpadded, 3),
     (forward.joined_to_fit, 1),
     (widths.flattened, 1),
     (forward.flattened_at_definition, 1),
@@ -61,6 +62,7 @@ _REPAIRS: dict[str, tuple[tuple[_Repair, int], ...]] = {
     "matmul-inner-dim": ((operations.product, 6), (usage.same_expression, 2)),
     "cat-dim": ((operations.cat, 6), (exchange.as_others_do, 1), (space.fitting_geometry, 3), (space.interpolated, 2)),
     "broadcast": (
+        (steps.unpadded, 3),
         (steps.like_the_other, 2),
         (steps.unsqueezed, 2),
         (tables.resized, 2),
@@ -70,8 +72,8 @@ _REPAIRS: dict[str, tuple[tuple[_Repair, int], ...]] = {
         (space.interpolated, 2),
     ),
     "loss-size": ((operations.compared, 4),),
-    "reshape-numel": ((operations.reshaped, 6), (operations.filled, 3), (factors.multiplied, 2)),
-    "view-contiguity": ((operations.reshaped, 1),),
+    "reshape-numel": ((views.reshaped, 6), (views.filled, 3), (factors.multiplied, 2)),
+    "view-contiguity": ((views.reshaped, 1),),
     "unpack-rank": (
         (factors.multiplied, 2),
         (operations.counted, 3),

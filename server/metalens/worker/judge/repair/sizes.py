@@ -65,7 +65,7 @@ def change_value(
     if isinstance(node, ast.Name):
         yield from _change_name(case, source, node, old, new, holder, depth)
     elif isinstance(node, ast.Attribute):
-        own = _self_assignment(source, node)
+        own = _self_assignment(source, node, old)
         if own is not None and literal(own) == old:
             yield fix(f"Change {node.attr} to {new}", source.replace(own, str(new)))
         elif isinstance(own, ast.Name):
@@ -209,7 +209,8 @@ def _in_own_names(case: Case, source: Source, node: ast.expr, holder: Any, new: 
     yield from own[:_OWN] or [text for text in texts if not is_plain(text) and "**" not in text][:_OTHERS]
 
 
-def _self_assignment(source: Source, node: ast.Attribute) -> Optional[ast.expr]:
+def _self_assignment(source: Source, node: ast.Attribute, old: Optional[int] = None) -> Optional[ast.expr]:
+    """What an attribute is set to: where that is done more than once, the only place that writes the old value."""
     if not isinstance(node.value, ast.Name) or node.value.id != "self":
         return None
     owner = next((n for n in source.enclosing(node) if isinstance(n, ast.ClassDef)), None)
@@ -219,7 +220,8 @@ def _self_assignment(source: Source, node: ast.Attribute) -> Optional[ast.expr]:
         if isinstance(statement, ast.Assign)
         and any(isinstance(t, ast.Attribute) and t.attr == node.attr for t in statement.targets)
     ]
-    return values[0] if len(values) == 1 else None
+    written = [value for value in values if old is not None and literal(value) == old]
+    return values[0] if len(values) == 1 else written[0] if len(written) == 1 else None
 
 
 def assigned(scope: ast.AST, name: str) -> list[ast.expr]:

@@ -23,7 +23,7 @@ _POOLS = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AvgPool1d, nn.AvgPool2d, 
 _USUAL = (224, 256, 128, 64, 32, 28)
 _SETTINGS = ("kernel_size", "stride", "padding", "dilation")
 _LEAST = 8
-_MOST_SIZES = 5
+_MOST_SIZES, _MOST_CONVS = 5, 3
 
 
 def fitting_geometry(case: Case, mistake: Mistake) -> Iterator[Fix]:
@@ -134,21 +134,39 @@ def round_sizes(case: Case, mistake: Mistake) -> Iterator[Fix]:
 
 
 def same_space(case: Case, tensor: Any, dim: int, wanted: int) -> Iterator[Fix]:
-    """Padding with which the convolution behind `tensor` gives the wanted height, width or length."""
+    """Padding or a kernel with which a convolution behind `tensor` gives the wanted height, width or length.
+
+    One that changes the size is more likely the mistake than those behind it, which kept it.
+    """
+    steps: list[tuple[bool, Any, int, int]] = []
     for step in case.lineage(tensor, dim).steps:
         layer = step.origin.module
         if not torchkind.is_conv(layer) or torchkind.is_transposed(layer) or not step.origin.inputs:
             continue
         place = dim - (tensor.dim() - len(layer.kernel_size))
         if place < 0 or step.tensor.dim() != tensor.dim():
-            return
-        size, kernel = int(step.origin.inputs[0].shape[dim]), layer.kernel_size[place]
-        stride, spread = layer.stride[place], layer.dilation[place]
+            break
+        size = int(step.origin.inputs[0].shape[dim])
+        steps.append((size == int(step.tensor.shape[dim]), layer, place, size))
+    for keeps, layer, place, size in sorted(steps, key=lambda each: each[0])[:_MOST_CONVS]:
+        stride, spread, kernel = layer.stride[place], layer.dilation[place], layer.kernel_size[place]
         for padding in range(0, spread * kernel + 1):
-            if (size + 2 * padding - spread * (kernel - 1) - 1) // stride + 1 == wanted:
+            if _sized(size, kernel, stride, padding, spread) == wanted:
                 yield from _padded(case, layer, padding)
-                return
-        return
+                break
+        before = layer.padding[place] if isinstance(layer.padding, tuple) else None
+        if not keeps and before is not None:
+            yield from (
+                each
+                for new in range(1, kernel + 3)
+                if new != kernel and _sized(size, new, stride, before, spread) == wanted
+                for each in _changed(case, layer, "kernel_size", new)
+            )
+
+
+def _sized(size: int, kernel: int, stride: int, padding: int, spread: int) -> int:
+    """What a convolution makes of a height, width or length."""
+    return (size + 2 * padding - spread * (kernel - 1) - 1) // stride + 1
 
 
 def collapsed(case: Case, mistake: Mistake) -> Iterator[Fix]:

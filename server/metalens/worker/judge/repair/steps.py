@@ -209,16 +209,22 @@ def _kept(before: list[int], after: list[int]) -> int:
 
 
 def unpadded(case: Case, mistake: Mistake) -> Iterator[Fix]:
-    """A pad on the way by so much less, or more, as the sizes in conflict differ."""
+    """A pad on the way by so much less, or more, as the sizes in conflict differ; or as much as on the other side."""
     more = (mistake.expected or 0) - (mistake.given or 0)
-    for site in sites(case, mistake, _MOST_SITES) if mistake.expected and mistake.given else ():
+    for site in sites(case, mistake, _MOST_SITES):
         if site.origin is None or operation_of(site.origin) != "pad" or not isinstance(site.node, ast.Call):
             continue
         pads = next((part for part in site.node.args if isinstance(part, (ast.Tuple, ast.List))), None)
         for place, node in reversed(list(enumerate(pads.elts if pads is not None else ()))):
             dim, value = site.tensor.dim() - 1 - place // 2, literal(node)
-            if value is not None and value + more >= 0 and dim >= 0 and int(site.tensor.shape[dim]) == mistake.given:
+            fits = more and dim >= 0 and int(site.tensor.shape[dim]) == mistake.given
+            if value is not None and value + more >= 0 and fits:
                 yield fix(f"Pad {value + more} instead of {value}", site.source.replace(node, str(value + more)))
+        parts = [(node, site.source.text_of(node)) for node in (pads.elts if pads is not None else ())]
+        for one, other in zip(parts[::2], parts[1::2]):
+            if one[1] != other[1]:
+                yield fix(f"Pad {one[1]} on both sides", site.source.replace(other[0], one[1]))
+                yield fix(f"Pad {other[1]} on both sides", site.source.replace(one[0], other[1]))
 
 
 def like_the_other(case: Case, mistake: Mistake) -> Iterator[Fix]:
