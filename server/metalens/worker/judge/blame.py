@@ -17,10 +17,10 @@ from metalens.protocol.values import Location, Position, Range
 from metalens.worker.judge import torchkind, words
 from metalens.worker.judge.case import Case, Mistake, layer_word, own_location
 from metalens.worker.judge.definitions import slot_of
-from metalens.worker.judge.lineage import Lineage, producing_layer
+from metalens.worker.judge.lineage import RESHAPES, Lineage, operation_of, producing_layer
 from metalens.worker.judge.source import source_of, text_at
 from metalens.worker.judge.whose import inwards, is_callers, is_slip, overlap
-from metalens.worker.trace.facts import ModuleCall
+from metalens.worker.trace.facts import ModuleCall, Origin
 
 
 def place_of(case: Case, mistake: Mistake) -> Location:
@@ -55,6 +55,9 @@ def related_to(case: Case, mistake: Mistake) -> tuple[Related, ...]:
 
 def _where_decided(case: Case, mistake: Mistake) -> Optional[Location]:
     lineage = case.lineage(mistake.tensor, mistake.dim)
+    made = _maker_within(case, lineage)
+    if made is not None:
+        return _below(case, _paths(case).get(id(made.module), ""), mistake.layer, None)
     layer = lineage.layer if lineage.layer is not None else producing_layer(case.facts, mistake.tensor)
     paths = _paths(case)
     if layer is not None and id(layer) in paths and id(mistake.layer) in paths:
@@ -65,6 +68,30 @@ def _where_decided(case: Case, mistake: Mistake) -> Optional[Location]:
         if held is not None:
             return held
     return _below(case, "", mistake.layer, None)
+
+
+def _maker_within(case: Case, lineage: Lineage) -> Optional[ModuleCall]:
+    """The innermost module under way with a part, done by now, in whose code the size was made, or items were mixed."""
+    mixing = (s.origin for s in lineage.steps if operation_of(s.origin) in RESHAPES and _mixes(s.tensor, s.origin))
+    origin = next(mixing, lineage.origin if lineage.layer is None and not lineage.is_factory else None)
+    if origin is None or origin.module is not None:
+        return None
+    source = source_of(case.facts, origin.location.file)
+    function = source.function_at(origin.location.range.start.line)
+    owner = next((n for n in source.enclosing(function) if isinstance(n, ast.ClassDef)), None) if function else None
+    under_way = {type(call.module).__name__ for call in case.failure.modules}
+    if owner is None or owner.name in under_way:
+        return None
+    for call in reversed(case.failure.modules):
+        if any(type(part).__name__ == owner.name for part in call.module.modules()):
+            return call
+    return None
+
+
+def _mixes(tensor: Any, origin: Origin) -> bool:
+    """Whether another number of items came out than went in."""
+    before = origin.inputs[0] if origin.inputs else None
+    return before is not None and bool(before.dim() and tensor.dim()) and before.shape[0] != tensor.shape[0]
 
 
 def _same_function(case: Case, one: Location, other: Location) -> bool:

@@ -10,7 +10,7 @@ from metalens.protocol.values import Location
 from metalens.worker.judge import torchkind
 from metalens.worker.judge.case import Case, Mistake
 from metalens.worker.judge.definitions import slot_of
-from metalens.worker.trace.facts import Frame
+from metalens.worker.trace.facts import Built, Frame
 
 # A block computes what goes into one of its layers of what came in within so many operations.
 _MOST_BEFORE = 100
@@ -18,7 +18,26 @@ _MOST_BEFORE = 100
 
 def is_callers(case: Case, mistake: Mistake) -> bool:
     """Whether the size of a layer in a block is rather the mistake of whoever built the block than its own."""
+    if _forgot(case, mistake):
+        return False
     return _works_elsewhere(case, mistake.layer) or (_is_given(case, mistake) and not _was_told(case, mistake))
+
+
+def _forgot(case: Case, mistake: Mistake) -> bool:
+    """Whether the block was built with the very size that comes in, and has a layer for it that was never called."""
+    built = _block(case)
+    if built is None or not _is_among(mistake.given, (*built.args, *built.kwargs.values())):
+        return False
+    called = {id(origin.module) for origin in case.facts.origins.values()}
+    parts = [part for part in built.module.children() if torchkind.is_layer(part) and part is not mistake.layer]
+    taking = [part for part in parts if torchkind.width(part, torchkind.input_argument(part)) == mistake.given]
+    return bool(taking) and not any(id(part) in called for part in taking)
+
+
+def _block(case: Case) -> Optional[Built]:
+    """How the innermost module of the user's was built that was under way."""
+    blocks = [call.module for call in case.failure.modules if not torchkind.is_own(call.module)]
+    return case.facts.built_of(blocks[-1]) if blocks else None
 
 
 def _was_told(case: Case, mistake: Mistake) -> bool:
@@ -26,8 +45,7 @@ def _was_told(case: Case, mistake: Mistake) -> bool:
 
     So it is if none of its layers has that size, or if one took what comes in before.
     """
-    blocks = [call.module for call in case.failure.modules if not torchkind.is_own(call.module)]
-    built = case.facts.built_of(blocks[-1]) if blocks else None
+    built = _block(case)
     if built is None or not _is_among(mistake.given, (*built.args, *built.kwargs.values())):
         return False
     parts = [part for part in built.module.modules() if torchkind.is_layer(part)]
