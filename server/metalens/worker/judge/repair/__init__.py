@@ -96,6 +96,8 @@ _REPAIRS: dict[str, tuple[tuple[_Repair, int], ...]] = {
 
 # What the lines on the way say against themselves or each other, whatever the mistake is: few, and tried first.
 _SLIPS: tuple[tuple[_Repair, int], ...] = (
+    (exchange.misnamed, 1),
+    (exchange.forgotten_attribute, 2),
     (steps.as_in_parallel, 2),
     (steps.exchanged_sizes, 2),
     (patterns.in_order, 2),
@@ -108,7 +110,6 @@ _SIGNS: tuple[tuple[_Repair, int], ...] = (
     (slices.shifted, 2),
     (exchange.as_other_calls_do, 2),
     (usage.through_layer, 2),
-    (exchange.forgotten_attribute, 2),
     (exchange.forgotten_variable, 2),
     (forward.as_its_neighbours, 2),
     (exchange.other_element, 2),

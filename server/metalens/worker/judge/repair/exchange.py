@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
@@ -14,6 +15,7 @@ from metalens.worker.judge.repair.edits import fix, literal
 from metalens.worker.judge.repair.near import Site, constructions, local_names, sites
 from metalens.worker.judge.repair.sizes import holder_of
 from metalens.worker.judge.source import Source, source_of
+from metalens.worker.judge.torchkind import parameters_of
 
 _PER_SITE = 3
 _SHOWN = 32
@@ -23,6 +25,24 @@ def swapped_in_constructor(case: Case, mistake: Mistake) -> Iterator[Fix]:
     """`nn.Linear(50, 320)` for `nn.Linear(320, 50)`: two neighbouring arguments exchanged where a layer is built."""
     for built in constructions(case, mistake):
         yield from _swapped(built.source, built.call, 3)
+
+
+def misnamed(case: Case, mistake: Mistake) -> Iterator[Fix]:
+    """`Embedding(d_model, c_in)` where the parameters are `c_in, d_model`: each goes where its name says."""
+    for built in constructions(case, mistake):
+        names = parameters_of(type(built.module))
+        given = [(arg, _last_name(arg)) for arg in built.call.args[: len(names)]]
+        if any(isinstance(arg, ast.Starred) for arg in built.call.args):
+            continue
+        for (one, (left, own)), (other, (right, its)) in itertools.combinations(enumerate(given), 2):
+            if own != names[one] and its != names[other] and (own == names[other] or its == names[one]):
+                texts = built.source.text_of(left), built.source.text_of(right)
+                title = f"Swap {texts[0]} and {texts[1]} in {built.source.text_of(built.call.func)}"
+                yield fix(title, built.source.replace(left, texts[1]), built.source.replace(right, texts[0]))
+
+
+def _last_name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
 def swapped_in_call(case: Case, mistake: Mistake) -> Iterator[Fix]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Optional
 
 import torch
 from torch import nn
@@ -53,6 +53,7 @@ def producer_side(case: Case, mistake: Mistake) -> Iterator[Fix]:
     """The size that the producing layer was built with, and of the layers in between that must follow it."""
     if mistake.tensor is None or mistake.expected is None:
         return
+    yield from _as_the_consumer(case, mistake)
     yield from resize(case, mistake.tensor, mistake.dim, mistake.expected)
 
 
@@ -181,26 +182,46 @@ def _pattern(case: Case, mistake: Mistake) -> Any:
     return mistake.layer
 
 
-def _as_the_producer(case: Case, mistake: Mistake) -> Iterator[Fix]:
-    """The very expression that sized the producer, where both are built in the same function."""
+def _both_sides(case: Case, mistake: Mistake) -> Optional[tuple[Lineage, Source, ast.expr, ast.expr]]:
+    """The expressions that sized the consumer and its producer, where both are built in the same function."""
     if mistake.tensor is None or mistake.layer is None:
-        return
+        return None
     lineage = case.lineage(mistake.tensor, mistake.dim)
     slot = slot_of(case.facts, mistake.layer, mistake.argument)
     if lineage.layer is None or slot is None or slot.node is None or slot.source.text_of(slot.node) == "":
-        return
+        return None
     given = slot_of(case.facts, lineage.layer, torchkind.output_argument(lineage.layer))
-    if given is None or given.node is None or given.source is not slot.source or is_literal(given.node):
-        return
+    if given is None or given.node is None or given.source is not slot.source:
+        return None
     scopes = [slot.source.function_at(node.lineno - 1) for node in (slot.node, given.node)]
     if scopes[0] is not scopes[1] or "+" in lineage.arithmetic:
+        return None
+    return lineage, slot.source, slot.node, given.node
+
+
+def _as_the_consumer(case: Case, mistake: Mistake) -> Iterator[Fix]:
+    """The very name that sized the consumer."""
+    both = _both_sides(case, mistake)
+    if both is not None and isinstance(both[2], (ast.Name, ast.Attribute)) and len(both[0].parts) <= 1:
+        lineage, source, wanted, given = both
+        text = source.text_of(wanted)
+        if text != source.text_of(given):
+            argument = torchkind.output_argument(lineage.layer)
+            yield fix(f"Change {argument} of {layer_word(case, lineage.layer)} to {text}", source.replace(given, text))
+
+
+def _as_the_producer(case: Case, mistake: Mistake) -> Iterator[Fix]:
+    """The very expression that sized the producer."""
+    both = _both_sides(case, mistake)
+    if both is None or is_literal(both[3]):
         return
-    text = given.source.text_of(given.node)
+    lineage, source, wanted, node = both
+    text = source.text_of(node)
     if len(lineage.parts) > 1:
-        text = text if isinstance(given.node, (ast.Name, ast.Attribute)) else f"({text})"
+        text = text if isinstance(node, (ast.Name, ast.Attribute)) else f"({text})"
         text += "".join(f" * {size}" for size in lineage.parts[1:] if size > 1)
     title = f"Change {mistake.argument} of {layer_word(case, mistake.layer)} to {text}"
-    yield fix(title, slot.source.replace(slot.node, text))
+    yield fix(title, source.replace(wanted, text))
 
 
 def _as_arithmetic(case: Case, mistake: Mistake) -> Iterator[Fix]:
