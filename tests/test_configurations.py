@@ -14,6 +14,7 @@ from metalens.worker.load import (  # noqa: E402
     hydra,
     lightning,
     omega,
+    omegaconf,
     records,
     settings,
 )
@@ -22,7 +23,7 @@ from trees import write_tree  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
-OmegaConf = omega.OmegaConf
+OmegaConf = omegaconf.OmegaConf
 
 
 @pytest.fixture
@@ -124,6 +125,20 @@ class TestOmega:
         assert isinstance(config.dim, Unknown)
         assert OmegaConf.is_missing(config, "dim")
         assert OmegaConf.merge(config, {"dim": 3}).dim == 3
+
+    def test_a_configuration_knows_its_data_class(self):
+        @dataclasses.dataclass
+        class Inner:
+            width: int = 3
+
+        @dataclasses.dataclass
+        class Outer:
+            inner: Inner = dataclasses.field(default_factory=Inner)
+
+        config = OmegaConf.merge(OmegaConf.create(Outer), {"inner": {"width": 4}})
+        assert (OmegaConf.get_type(config), OmegaConf.get_type(config.inner)) == (Outer, Inner)
+        assert (OmegaConf.get_type(config, "inner"), OmegaConf.get_type(config.inner.width)) == (Inner, int)
+        assert OmegaConf.get_type(OmegaConf.create({"a": []})) is dict
 
     def test_merging_goes_down(self, argv):
         argv("model.dim=8 lr=1e-3 tags=[a,b]")

@@ -4,6 +4,7 @@ import ast
 import csv
 import os
 import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ from metalens.worker.load.unknown import Unknown, UnknownError  # noqa: E402
 from metalens.worker.trace import parallel, stores  # noqa: E402
 from metalens.worker.trace.failures import _passes_stand_in  # noqa: E402
 from metalens.worker.trace.tracer import FileTrace, Tracer  # noqa: E402
+from metalens.worker.trace.world import world  # noqa: E402
 from trees import write_tree  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -344,6 +346,22 @@ class TestWeights:
                 use(loaded)
         with pytest.raises(UnknownError):
             list(Unknown("config").items())
+
+
+def test_defaults_that_are_objects_of_data_classes(tmp_path):
+    source = (
+        "from dataclasses import dataclass\n"
+        "@dataclass\nclass Inner:\n    width: int = 7\n"
+        "@dataclass\nclass Outer:\n    inner: Inner = Inner()\n    names: tuple = ()\n"
+    )
+    namespace = {"__name__": "made"}
+    sys.modules["made"] = types.ModuleType("made")
+    try:
+        with world():
+            exec(source, namespace)
+        assert namespace["Outer"]().inner.width == 7
+    finally:
+        del sys.modules["made"]
 
 
 class TestOlderSyntax:

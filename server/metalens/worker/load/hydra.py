@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
-from metalens.worker.load import omega
+from metalens.worker.load import omega, omegaconf
 from metalens.worker.load.unknown import Unknown, UnknownError
 
 STAND_IN = True
@@ -109,7 +109,7 @@ class _Composition:
                 return dict(omega.read(path) or {}), header[1] if header else None
         if (group, name) in Store.instance().nodes:
             node, package = Store.instance().nodes[group, name]
-            return dict(omega.plain(omega.node(node))), package
+            return omega.node(node), package
         return None, None
 
     def _merge(self, package: str, content: dict[str, Any]) -> None:
@@ -179,7 +179,7 @@ def _native(config: omega.DictConfig) -> Any:
         package = importlib.import_module("omegaconf")
     except ImportError:
         return config
-    return config if package.OmegaConf is omega.OmegaConf else package.OmegaConf.create(omega.plain(config))
+    return config if package.OmegaConf is omegaconf.OmegaConf else package.OmegaConf.create(omega.plain(config))
 
 
 def _is_group(folder: str, group: str) -> bool:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import dis
-import enum
 import os
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Optional
+from typing import Any
 
 from metalens.worker.load import yamls
 from metalens.worker.load.settings import Settings
@@ -22,7 +21,7 @@ MISSING = "???"
 
 _INNER = re.compile(r"\$\{([^${}]*)\}")
 _FLOAT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+")
-_RESOLVERS: dict[str, Callable[..., Any]] = {}
+RESOLVERS: dict[str, Callable[..., Any]] = {}
 
 
 class DictConfig(Settings):
@@ -30,6 +29,7 @@ class DictConfig(Settings):
 
     def __init__(self, content: Any = None, up: Any = None, **items: Any) -> None:
         object.__setattr__(self, "_up", up)
+        object.__setattr__(self, "_kind", None)  # the data class that it is of
         super().__init__(content, **items)
 
     def _converted(self, value: Any) -> Any:
@@ -113,17 +113,26 @@ class ListConfig(list):  # type: ignore[type-arg]
 
 def node(value: Any, up: Any = None) -> Any:
     """Containers and data classes as configurations below `up`; other values as they are."""
-    if isinstance(value, (DictConfig, ListConfig)):
-        value = plain(value)
+    if isinstance(value, DictConfig):
+        return _of_kind(DictConfig(dict(dict.items(value)), up), value._kind)  # type: ignore[attr-defined]
+    if isinstance(value, ListConfig):
+        return ListConfig(list(list.__iter__(value)), up)
     if isinstance(value, Mapping):
         return DictConfig(value, up)
     if type(value) in (list, tuple):
         return ListConfig(value, up)
     if dataclasses.is_dataclass(value):
-        return DictConfig(_fields(value), up)
+        return _of_kind(DictConfig(_fields(value), up), value if isinstance(value, type) else type(value))
     if isinstance(value, str) and _FLOAT.fullmatch(value):
         return float(value)  # readers of YAML want a point in it
     return value
+
+
+def _of_kind(config: DictConfig, kind: Any) -> DictConfig:
+    """The configuration, as one of a data class, unless there is none."""
+    if kind is not None:
+        object.__setattr__(config, "_kind", kind)
+    return config
 
 
 def _fields(given: Any) -> dict[str, Any]:
@@ -182,8 +191,8 @@ def _referred(path: str, holder: Any) -> Any:
         arguments = [part.strip() for part in rest.split(",")] if rest else []
         if name in ("oc.env", "env"):
             return os.environ.get(*arguments[:2]) or Unknown(f"the environment's {rest}")
-        if name in _RESOLVERS:
-            return _RESOLVERS[name](*map(_literal, arguments))
+        if name in RESOLVERS:
+            return RESOLVERS[name](*map(_literal, arguments))
         return Unknown(f"the setting {path}")
     if path.startswith("."):
         start = holder
@@ -234,12 +243,13 @@ def assign(config: Any, path: str, value: Any, *args: Any, **options: Any) -> No
 def merge_into(config: DictConfig, other: Any) -> None:
     """Merge another configuration into one, in place."""
     given = node(other)
+    _of_kind(config, getattr(given, "_kind", None))
     for key, value in dict.items(given):
         known = dict.get(config, key)
         if isinstance(known, DictConfig) and isinstance(value, DictConfig):
             merge_into(known, value)
         elif not (value == MISSING and isinstance(value, str) and key in config):
-            config[key] = plain(value)
+            config[key] = value if isinstance(value, DictConfig) else plain(value)
 
 
 # ---------------------------------------------------------------- the package
@@ -253,142 +263,9 @@ def read(file: Any) -> Any:
         return yamls.load(stream)
 
 
-class OmegaConf:
-    """The functions of the package that user code calls."""
-
-    @staticmethod
-    def create(content: Any = None, *args: Any, **options: Any) -> Any:
-        """A configuration of a dictionary, a list, a data class or a text."""
-        if isinstance(content, str):
-            content = yamls.load(content)
-        return node({} if content is None else content)
-
-    structured = create
-
-    @staticmethod
-    def load(file: Any) -> Any:
-        """A configuration of a file."""
-        return node(read(file) or {})
-
-    @staticmethod
-    def merge(*configs: Any) -> Any:
-        """Later ones win."""
-        if any(isinstance(config, Unknown) for config in configs):
-            raise UnknownError("a configuration is not known")
-        if configs and isinstance(node(configs[0]), ListConfig):
-            return node(configs[-1])
-        merged = DictConfig()
-        for config in configs:
-            merge_into(merged, config or {})
-        return merged
-
-    unsafe_merge = merge
-
-    @staticmethod
-    def to_container(config: Any, resolve: bool = False, **options: Any) -> Any:
-        """Plain dictionaries and lists."""
-        return plain(config, resolve)
-
-    to_object = to_container
-
-    @staticmethod
-    def from_dotlist(items: Any) -> Any:
-        """A configuration of `a.b=1`."""
-        made = DictConfig()
-        for item in items:
-            path, _, value = str(item).partition("=")
-            assign(made, path.lstrip("-"), value_of(value))
-        return made
-
-    @staticmethod
-    def from_cli(items: Any = None) -> Any:
-        """What the command line sets."""
-        return OmegaConf.from_dotlist(item for item in (sys.argv[1:] if items is None else items) if "=" in item)
-
-    @staticmethod
-    def register_new_resolver(name: str, resolver: Callable[..., Any], **options: Any) -> None:
-        """Remember what `${name:...}` gives."""
-        _RESOLVERS[name] = resolver
-
-    register_resolver = register_new_resolver
-
-    @staticmethod
-    def has_resolver(name: str) -> bool:
-        """Whether `${name:...}` is known."""
-        return name in _RESOLVERS
-
-    @staticmethod
-    def is_config(item: Any) -> bool:
-        """Whether it is a configuration."""
-        return isinstance(item, (DictConfig, ListConfig))
-
-    @staticmethod
-    def is_missing(config: Any, key: Any) -> bool:
-        """Whether a value has still to be given."""
-        return bool(dict.get(config, key) == MISSING)
-
-    @staticmethod
-    def is_dict(item: Any) -> bool:
-        """Whether it is a mapping of settings."""
-        return isinstance(item, DictConfig)
-
-    @staticmethod
-    def is_list(item: Any) -> bool:
-        """Whether it is a list of settings."""
-        return isinstance(item, ListConfig)
-
-    @staticmethod
-    def masked_copy(config: Any, keys: Any) -> Any:
-        """Only some items."""
-        return node({key: value for key, value in plain(config).items() if key in keys})
-
-    @staticmethod
-    def to_yaml(*args: Any, **options: Any) -> str:
-        """Something to print."""
-        return ""
-
-    @staticmethod
-    def nothing(*args: Any, **options: Any) -> None:
-        """What concerns flags and files."""
-
-    set_struct = set_readonly = save = resolve = clear_resolvers = nothing
-    select = staticmethod(select)
-    update = staticmethod(assign)
-
-
 def value_of(text: str) -> Any:
     """A value as it is written on a command line."""
     if text[:1] in "[{":
         with contextlib.suppress(Exception):  # what is no list or dictionary is a text
             return yamls.load(text)
     return _literal(text)
-
-
-@contextlib.contextmanager
-def _opened(config: Any) -> Iterator[Any]:
-    yield config
-
-
-class _Mode(enum.Enum):
-    DICT = 1
-    INSTANTIATE = 2
-
-
-_HELD: dict[str, Any] = {
-    "OmegaConf": OmegaConf,
-    "DictConfig": DictConfig,
-    "ListConfig": ListConfig,
-    "MISSING": MISSING,
-    "open_dict": _opened,
-    "read_write": _opened,
-    "flag_override": lambda config, *args: _opened(config),
-    "II": lambda path: f"${{{path}}}",
-    "SI": lambda path: path,
-    "SCMode": _Mode,
-}
-_MODULES = ("omegaconf", "omegaconf.omegaconf", "omegaconf.dictconfig", "omegaconf.listconfig")
-
-
-def module(name: str) -> Optional[dict[str, Any]]:
-    """What the stand-in of this module holds; None for a module of another package."""
-    return _HELD if name in _MODULES else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections
 import collections.abc
+import dataclasses
 import functools
 import sys
 import time
@@ -33,6 +34,7 @@ _RENAMED = {
 def patches() -> list[tuple[Any, str, Any]]:
     """Names that are gone, and functions that have become stricter: owner, name, value."""
     changed = [(torch, "stft", _stft(torch.stft)), (torch.Tensor, "stft", _stft(torch.Tensor.stft))]
+    changed.append((dataclasses, "_process_class", _shared_defaults(dataclasses._process_class)))  # type: ignore[attr-defined]
     return [*changed, *(patch for patch in _gone() if patch[1] not in vars(patch[0]))]
 
 
@@ -48,6 +50,23 @@ def _gone() -> Iterator[tuple[Any, str, Any]]:
         yield numpy, kind.__name__, kind
     for name, new in _RENAMED.items():
         yield numpy, name, getattr(numpy, new)
+
+
+def _shared_defaults(real: Callable[..., Any]) -> Callable[..., Any]:
+    """Until Python 3.11 the default of a field could be an object of another data class, which all then had."""
+
+    @functools.wraps(real)
+    def process(cls: type, *args: Any, **kwargs: Any) -> Any:
+        for name, default in list(vars(cls).items()):
+            if dataclasses.is_dataclass(default) and not isinstance(default, type) and type(default).__hash__ is None:
+                setattr(cls, name, dataclasses.field(default_factory=functools.partial(_itself, default)))
+        return real(cls, *args, **kwargs)
+
+    return process
+
+
+def _itself(value: Any) -> Any:
+    return value
 
 
 def _stft(real: Callable[..., Any]) -> Callable[..., Any]:
