@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterator
 
 from metalens.resolve.imports import imports_of
-from metalens.resolve.index import View, is_package
-from metalens.workspace.walk import PYTHON
+from metalens.resolve.index import View, is_below, is_package
 
 MAX_SCRIPTS = 3
 _MAX_ASKED = 60
 _MAX_LOOKED_AT = 300  # files, the nearest, for what an edit waits for
+_MOST_FOLDERS = 2  # below the one from which modules are loaded by name
 _DYNAMIC = ("import_module", "__import__", "iter_modules", "walk_packages")
 _BY_NAME = re.compile(r"^(import_module|__import__|getattr|globals|vars|eval|__dict__|\w*regist\w*)$", re.IGNORECASE)
 
@@ -37,7 +37,7 @@ def _away(file: str, home: str) -> int:
 def _reached(view: View, script: str) -> set[str]:
     files = set(imports_of(view, script).files)
     folders = {os.path.dirname(file) for file in files if _is_dynamic(view, file)}
-    beside = {file for folder in folders for file in _modules(folder)} - files
+    beside = {file for folder in folders for file in _modules(view, folder)} - files
     if not any(_asks_by_name(view, file) for file in files):
         return set()
     return files.union(beside, *(imports_of(view, file).files for file in sorted(beside)))
@@ -54,5 +54,8 @@ def _asks_by_name(view: View, file: str) -> bool:
     return outline is not None and any(map(_BY_NAME.match, outline.mentions))
 
 
-def _modules(folder: str) -> Iterator[str]:
-    return (os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(PYTHON))
+def _modules(view: View, folder: str) -> Iterator[str]:
+    """The modules of a folder, and of those in it: what is loaded by name may be named by its place."""
+    for file in view.workspace.python_files():
+        if is_below(file, folder) and os.path.relpath(file, folder).count(os.sep) <= _MOST_FOLDERS:
+            yield file
