@@ -47,6 +47,8 @@ _VARIED = 0.9  # and with what is done again because of a mistake, which tells m
 _SLOW = 0.5
 _MOST_DEPTH = 3000
 
+_AHEAD = 1.5  # of what is left for each caller behind it
+
 # And following one pin this one.
 _PINNED = 0.2
 
@@ -245,9 +247,9 @@ def perform(run: Run) -> Report:
 
 
 def _share(run: Run, index: int, elapsed: float) -> float:
-    """How long a caller may take: the first all that rehearsals may, each further one twice its part of the rest."""
+    """How long a caller may take: the first all that rehearsals may, each further one somewhat more than its part."""
     left = run.timeout * _SHARE - elapsed
-    return run.timeout * _SHARE if index == 0 else left * min(1.0, 2 / (len(run.callers) - index))
+    return run.timeout * _SHARE if index == 0 else left * min(1.0, _AHEAD / (len(run.callers) - index))
 
 
 def _all_explained(run: Run, observer: Observer, in_any_way: bool = False) -> bool:

@@ -53,9 +53,9 @@ class ALEInterface:
         """A game without lives."""
         return 0
 
-    def getScreenDims(self) -> tuple[int, int]:  # noqa: N802
-        """Height and width."""
-        return _HEIGHT, _WIDTH
+    def getScreenDims(self) -> Any:  # noqa: N802
+        """Which comes first is not the same in both packages."""
+        return Unknown("the order of a screen's sizes")
 
     def getScreenRGB(self, *args: Any) -> Any:  # noqa: N802
         """Bytes of height, width and colours."""

@@ -35,7 +35,9 @@ _RANKS = re.compile(
     r"|too many indices|dimensions? specified|len\(dims\)|same number of dim"
 )
 # What a layer says of its own settings, whatever it is given.
-_SETTINGS = re.compile(r"output padding must be smaller|-D weight")
+_SETTINGS = re.compile(
+    r"output padding must be smaller|-D weight|duplicate dims|repeated dim|appears multiple times in"
+)
 _SUMS = ("add", "radd", "iadd", "sub", "rsub", "isub")
 _NO_KINDS = (NotImplementedError, RecursionError, UnicodeError)
 
@@ -313,14 +315,15 @@ def _same(outcome: Outcome, place: Place) -> bool:
 
 
 def _by_chance(found: Outcome, passed: Outcome) -> bool:
-    """Whether a sum that failed goes well where of one size, that is cut to smaller ones, just 1 is left."""
+    """Whether a sum that failed goes well where of one size, that is cut to smaller ones, just 1 is left, or was."""
     name = str(getattr(found.raised.function, "__name__", "")).strip("_") if found.raised is not None else ""
     if name not in _SUMS or found.sides is None:
         return False
-    alone = abs(found.sides.given - found.sides.wanted) + 1
+    small, large = sorted((found.sides.given, found.sides.wanted))
+    alone = (large - small + 1, large // max(small, 1), 1)
     before, after = dict(leaves(found.point)), dict(leaves(passed.point))
     changed = [path for path, value in after.items() if before.get(path) != value]
-    return bool(changed) and all(path[0] == "input" and after[path] == alone for path in changed)
+    return bool(changed) and all(path[0] == "input" and after[path] in alone for path in changed)
 
 
 def _elsewhere(outcome: Outcome, found: Outcome) -> bool:
