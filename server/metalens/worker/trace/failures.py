@@ -9,6 +9,7 @@ from typing import Any, Optional
 import torch
 
 from metalens.protocol.values import Evidence, Location, Position, Range
+from metalens.worker.load.inventions import VARIED
 from metalens.worker.load.ranges import Lines
 from metalens.worker.load.told import said
 from metalens.worker.load.unknown import contains_unknown
@@ -36,7 +37,9 @@ def failure_of(error: BaseException, tracer: Tracer, observer: Observer) -> Opti
         return None  # what a script gathers of a loop that ended early, or cuts at a number that a model computes
     seen = observer.by_id.get(id(root.module)) if root else None
     own = _own_frames(error, tracer)
-    grade = "borrowed" if tracer.fixed else "mended" if tracer.mended else "clean"
+    # A model that was built in doubt stays so, wherever it is called.
+    doubted = seen is not None and (seen.assumed or bool(seen.mended and not seen.mended.startswith(VARIED)))
+    grade = "borrowed" if tracer.fixed else "mended" if tracer.mended or doubted else "clean"
     return Failure(
         error=error,
         function=raised.function if raised else None,
