@@ -58,7 +58,9 @@ ENDING |= {
 ENDING |= {"mistakes/configured_by_programs/configs/cifar.py", "mistakes/scanned_pictures.py"}
 ENDING |= {f"mistakes/stepped_elsewhere/{name}.py" for name in ("agent", "train")}
 ENDING |= {"mistakes/star_imports/parts.py", "mistakes/three_means_for_grey.py"}
-ENDING |= {"mistakes/resumed_training.py"}
+ENDING |= {"mistakes/resumed_training.py", "mistakes/module_by_place/nets/cifar/wide.py"}
+# Once it is mended it goes on for hours.
+ENDING |= {"mistakes/memory_is_never_full.py"}
 # Nobody builds what they are about; tests/test_nobody_builds.py does.
 UNBUILT = {name for name in fixtures() if name.startswith("mistakes/nobody_builds")}
 MISTAKES = [name for name in fixtures() if name.startswith("mistakes/") and name not in WITHOUT_DATA | UNBUILT | ENDING]
