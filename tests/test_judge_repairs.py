@@ -142,9 +142,9 @@ def test_local_name_of_the_constructor(repaired: Repaired) -> None:
         [
             "Change in_features of up to squeezed",
             "Change out_features of down to ratio",
-            "Change out_features of down to squeezed // 2",
             "Change ratio of net to 8",
             "Change in_features of up to ratio * 2",
+            "Change in_features of up to dim // ratio",
         ]
     )
 
@@ -156,6 +156,7 @@ def test_constant_of_the_module(repaired: Repaired) -> None:
         [
             "Change HIDDEN to 20",
             "Change in_features of down to 20",
+            "Change out_features of up to HIDDEN",
             "Change out_features of up to 30",
             "Use nn.LazyLinear(8) for down",
         ]
@@ -169,8 +170,8 @@ def test_default_of_a_parameter(repaired: Repaired) -> None:
         [
             "Change the default of hidden to 20",
             "Change in_features of down to 20",
-            "Change out_features of up to 30",
             "Change out_features of up to hidden",
+            "Change out_features of up to 30",
             "Use nn.LazyLinear(8) for down",
         ]
     )
@@ -309,7 +310,11 @@ def test_cat(repaired: Repaired) -> None:
 def test_residual_of_another_size(repaired: Repaired) -> None:
     script = net("self.conv = nn.Conv2d(3, 3, 5)", "return x + self.conv(x)", "torch.randn(2, 3, 16, 16)")
     assert repaired(script) == snapshot(
-        ["Add padding=2 to conv", "Use torch.nn.functional.interpolate(self.conv(x), size=x.shape[2:])"]
+        [
+            "Add padding=2 to conv",
+            "Change kernel_size of conv to 1",
+            "Use torch.nn.functional.interpolate(self.conv(x), size=x.shape[2:])",
+        ]
     )
 
 
@@ -355,9 +360,10 @@ def test_expression_of_the_producer(repaired: Repaired) -> None:
     assert repaired(script) == snapshot(
         [
             "Change num_features of model[1] to o",
+            "Change out_channels of model[0] to i",
             "Change o of block in line 3 to 3",
-            "Change out_channels of model[0] to 3",
             "Change num_features of model[1] to 8",
+            "Change out_channels of model[0] to 3",
         ]
     )
 
