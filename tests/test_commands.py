@@ -284,6 +284,11 @@ class TestLeftOpen:
         workspace = tree(tmp_path, {"train.py": text, "conf/a.yml": "x: 1\n", "conf/b.yml": "x: 2\n", "c.yml": ""})
         assert lines(workspace) == [f"--config a{ending}", f"--config b{ending}"]
 
+    def test_a_folder_in_which_there_are_none_hides_no_others(self, tmp_path):
+        text = parser("'--config', required=True", after="write(os.path.join('logs', args.config))\n")
+        workspace = tree(tmp_path, {"train.py": text, "conf/a.yml": "x: 1\n"})
+        assert lines(workspace) == ["--config conf/a.yml"]
+
     def test_a_configuration_whose_folder_the_program_knows(self, tmp_path):
         files = {
             "train.py": parser("'--config'"),

@@ -40,32 +40,28 @@ def words_of(view: View, file: str) -> frozenset[str]:
     if stamp is None:
         return frozenset()
     if file not in known or known[file][0] != stamp:
-        try:
-            text = view.workspace.text(file)
-        except Unreadable:
-            text = ""
-        known[file] = stamp, frozenset(_WORD.findall(text[:_MOST_TEXT]))
+        known[file] = stamp, frozenset(_WORD.findall(_text(view, file)))
     return known[file][1]
 
 
 def values_of(view: View, file: str) -> frozenset[str]:
     """The names that entries of a configuration have as their whole value; of a dotted one the last."""
-    if view.stamp(file) is None:
-        return frozenset()
-    try:
-        return frozenset(_VALUE.findall(view.workspace.text(file)[:_MOST_TEXT]))
-    except Unreadable:
-        return frozenset()
+    return frozenset(_VALUE.findall(_text(view, file)))
 
 
 def keys_of(view: View, file: str) -> frozenset[str]:
     """The names of the entries of a configuration."""
+    return frozenset(_KEY.findall(_text(view, file)))
+
+
+def _text(view: View, file: str) -> str:
+    """The beginning of a text file; nothing of one that cannot be read."""
     if view.stamp(file) is None:
-        return frozenset()
+        return ""
     try:
-        return frozenset(_KEY.findall(view.workspace.text(file)[:_MOST_TEXT]))
+        return view.workspace.text(file)[:_MOST_TEXT]
     except Unreadable:
-        return frozenset()
+        return ""
 
 
 def existing(view: View, script: str, value: str) -> str | None:

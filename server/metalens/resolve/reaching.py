@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import lru_cache, partial
 
 from metalens.resolve.imports import imports_of
 from metalens.resolve.index import View, is_below, is_package
@@ -21,7 +22,8 @@ def reaching(view: View, home: str) -> tuple[str, ...]:
     """At most `MAX_SCRIPTS` scripts that import the file, or what loads the modules of its folder by name."""
     files = sorted(view.workspace.python_files(), key=lambda file: (_away(file, home), file))[:_MAX_LOOKED_AT]
     scripts = [file for file in files if file != home and _is_script(view, file)]
-    found = (script for script in scripts[:_MAX_ASKED] if home in _reached(view, script))
+    modules = lru_cache(None)(partial(_modules, view))
+    found = (script for script in scripts[:_MAX_ASKED] if home in _reached(view, script, modules))
     return tuple(script for script, _ in zip(found, range(MAX_SCRIPTS), strict=False))
 
 
@@ -34,10 +36,10 @@ def _away(file: str, home: str) -> int:
     return os.path.relpath(file, os.path.dirname(home)).count(os.sep)
 
 
-def _reached(view: View, script: str) -> set[str]:
+def _reached(view: View, script: str, modules: Callable[[str], tuple[str, ...]]) -> set[str]:
     files = set(imports_of(view, script).files)
     folders = {os.path.dirname(file) for file in files if _is_dynamic(view, file)}
-    beside = {file for folder in folders for file in _modules(view, folder)} - files
+    beside = {file for folder in folders for file in modules(folder)} - files
     if not any(_asks_by_name(view, file) for file in files):
         return set()
     return files.union(beside, *(imports_of(view, file).files for file in sorted(beside)))
@@ -54,8 +56,7 @@ def _asks_by_name(view: View, file: str) -> bool:
     return outline is not None and any(map(_BY_NAME.match, outline.mentions))
 
 
-def _modules(view: View, folder: str) -> Iterator[str]:
+def _modules(view: View, folder: str) -> tuple[str, ...]:
     """The modules of a folder, and of those in it: what is loaded by name may be named by its place."""
-    for file in view.workspace.python_files():
-        if is_below(file, folder) and os.path.relpath(file, folder).count(os.sep) <= _MOST_FOLDERS:
-            yield file
+    inside = (file for file in view.workspace.python_files() if is_below(file, folder))
+    return tuple(file for file in inside if os.path.relpath(file, folder).count(os.sep) <= _MOST_FOLDERS)

@@ -276,8 +276,8 @@ class Sweep:
             return found
         for start in (os.path.dirname(self.script), self.view.root):
             folder, ending = self._place(option)
-            for name in (folder,) if folder else ("", *_CONFIG_FOLDERS):
-                for file in siblings(os.path.join(start, name), ending):
+            for name in (*filter(None, (folder,)), "", *_CONFIG_FOLDERS):
+                for file in siblings(os.path.join(start, name), ending if name == folder else ""):
                     self._take(option, file, found)
                 if found:
                     return found

@@ -34,10 +34,16 @@ def _forgot(case: Case, mistake: Mistake) -> bool:
     return bool(taking) and not any(id(part) in called for part in taking)
 
 
+def innermost_own(case: Case) -> Any:
+    """The innermost module of the user's that was under way, or None."""
+    called = (call.module for call in reversed(case.failure.modules))
+    return next((module for module in called if not torchkind.is_own(module)), None)
+
+
 def _block(case: Case) -> Optional[Built]:
-    """How the innermost module of the user's was built that was under way."""
-    blocks = [call.module for call in case.failure.modules if not torchkind.is_own(call.module)]
-    return case.facts.built_of(blocks[-1]) if blocks else None
+    """How that one was built."""
+    block = innermost_own(case)
+    return case.facts.built_of(block) if block is not None else None
 
 
 def _was_told(case: Case, mistake: Mistake) -> bool:

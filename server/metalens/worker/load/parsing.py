@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+from contextlib import suppress
+from typing import Optional
 
 OLDER = "it is written for Python 2"
 _ASYNC = re.compile(r"\basync\b(?!\s+(?:def|for|with)\b)")
@@ -27,23 +29,26 @@ def parsed(text: str, file: str) -> ast.Module:
     _older.discard(file)
     try:
         return ast.parse(text, file)
-    except SyntaxError:
-        changed, count = _ASYNC.subn(_SAME_LENGTH, text)
-        try:
-            if not count:
-                raise
-            tree = ast.parse(changed, file)
-        except SyntaxError as error:
-            try:
-                tree = ast.parse(_modern(changed), file)
-            except SyntaxError:
-                raise error from None
-            _older.add(file)
+    except SyntaxError as error:
+        tree = _parsed_once(text, file)
+        if tree is None:
+            raise error from None
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in _COPYING:
             for part in node.keywords:
                 part.arg = _NOW if part.arg == _SAME_LENGTH else part.arg
     return tree
+
+
+def _parsed_once(text: str, file: str) -> Optional[ast.Module]:
+    changed = _ASYNC.sub(_SAME_LENGTH, text)
+    with suppress(SyntaxError):
+        return ast.parse(changed, file)
+    with suppress(SyntaxError):
+        tree = ast.parse(_modern(changed), file)
+        _older.add(file)
+        return tree
+    return None
 
 
 def is_older(file: str) -> bool:

@@ -14,6 +14,7 @@ from metalens.worker.judge import torchkind
 from metalens.worker.judge.case import Case, Mistake
 from metalens.worker.judge.source import Function, Source, source_of
 from metalens.worker.judge.unpacking import innermost_locals
+from metalens.worker.judge.whose import innermost_own
 from metalens.worker.trace.facts import Origin
 
 _MOST_SITES = 16
@@ -124,7 +125,7 @@ def _local_tensors(case: Case) -> list[Any]:
 def _named(case: Case) -> Iterator[Any]:
     """The layers that the failing expression names: `self.qkv` in `q, k, v = self.qkv(x).chunk(3)`."""
     node = source_of(case.facts, case.location.file).statement_at(case.location.range.start.line)
-    holder = next((call.module for call in reversed(case.failure.modules) if not torchkind.is_own(call.module)), None)
+    holder = innermost_own(case)
     if node is None or holder is None:
         return
     for part in ast.walk(node):

@@ -149,24 +149,17 @@ def same_space(case: Case, tensor: Any, dim: int, wanted: int) -> Iterator[Fix]:
         size = int(step.origin.inputs[0].shape[dim])
         steps.append((size == int(step.tensor.shape[dim]), layer, place, size))
     for keeps, layer, place, size in sorted(steps, key=lambda each: each[0])[:_MOST_CONVS]:
-        stride, spread, kernel = layer.stride[place], layer.dilation[place], layer.kernel_size[place]
-        for padding in range(0, spread * kernel + 1):
-            if _sized(size, kernel, stride, padding, spread) == wanted:
+        if not isinstance(layer.padding, tuple):
+            continue
+        settings = {name: int(getattr(layer, name)[place]) for name in _SETTINGS}
+        kernel = settings["kernel_size"]
+        for padding in range(0, settings["dilation"] * kernel + 1):
+            if _given(layer, size, {**settings, "padding": padding}) == wanted:
                 yield from _padded(case, layer, padding)
                 break
-        before = layer.padding[place] if isinstance(layer.padding, tuple) else None
-        if not keeps and before is not None:
-            yield from (
-                each
-                for new in range(1, kernel + 3)
-                if new != kernel and _sized(size, new, stride, before, spread) == wanted
-                for each in _changed(case, layer, "kernel_size", new)
-            )
-
-
-def _sized(size: int, kernel: int, stride: int, padding: int, spread: int) -> int:
-    """What a convolution makes of a height, width or length."""
-    return (size + 2 * padding - spread * (kernel - 1) - 1) // stride + 1
+        for new in range(1, kernel + 3) if not keeps else ():
+            if _given(layer, size, {**settings, "kernel_size": new}) == wanted:
+                yield from _changed(case, layer, "kernel_size", new)
 
 
 def collapsed(case: Case, mistake: Mistake) -> Iterator[Fix]:

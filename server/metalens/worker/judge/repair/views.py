@@ -5,16 +5,15 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Iterator
-from typing import Any
 
 from metalens.protocol.messages import Fix
-from metalens.worker.judge import torchkind
 from metalens.worker.judge.case import Case, Mistake
 from metalens.worker.judge.repair.edits import failing_call, fix
 from metalens.worker.judge.repair.heads import near_divisors
 from metalens.worker.judge.repair.sizes import change_value
 from metalens.worker.judge.repair.widths import resize
 from metalens.worker.judge.source import Source
+from metalens.worker.judge.whose import innermost_own
 
 
 def reshaped(case: Case, mistake: Mistake) -> Iterator[Fix]:
@@ -46,7 +45,7 @@ def reshaped(case: Case, mistake: Mistake) -> Iterator[Fix]:
         if -1 in values and values[place] != -1:
             continue
         if others > 0 and total % others == 0 and total // others != values[place] and values[place] != -1:
-            yield from change_value(case, source, nodes[place], values[place], total // others, _inside(case))
+            yield from change_value(case, source, nodes[place], values[place], total // others, innermost_own(case))
             yield fix(
                 f"Change {source.text_of(nodes[place])} to {total // others}",
                 source.replace(nodes[place], str(total // others)),
@@ -73,13 +72,7 @@ def _divided(case: Case, source: Source, nodes: list[ast.expr], values: list[int
     for node, value in zip(nodes, values):
         if isinstance(node, (ast.Name, ast.Attribute)) and 1 < value < width and width % value:
             for new in near_divisors(width, value):
-                yield from change_value(case, source, node, value, new, _inside(case))
-
-
-def _inside(case: Case) -> Any:
-    """The innermost module of the user's that was under way, or None."""
-    inside = [call.module for call in case.failure.modules if not torchkind.is_own(call.module)]
-    return inside[-1] if inside else None
+                yield from change_value(case, source, node, value, new, innermost_own(case))
 
 
 def _size_nodes(call: ast.Call) -> list[ast.expr]:
