@@ -15,6 +15,7 @@ from metalens.worker.trace.hybrid import Limit
 
 _KEEPING = frozenset(("append", "appendleft", "insert", "add"))
 _ADDING = frozenset(("append", "extend", "insert", "update", "setdefault", "add_module", "register_module"))
+_SHAPING = frozenset(("resize_", "resize_as_", "set_", "squeeze_", "unsqueeze_", "transpose_", "swapaxes_", "swapdims_"))
 
 
 def branch(value: Any, then: str, otherwise: str, machine: bool, names: Mapping[str, Any]) -> tuple[Any, str]:
@@ -77,9 +78,11 @@ def why(error: BaseException) -> str:
 
 
 def loses(function: Any) -> bool:
-    """Whether what a method belongs to lacks items where it is not called."""
-    kept = isinstance(getattr(function, "__self__", None), (list, set, deque, dict, torch.nn.Module))
-    return kept and getattr(function, "__name__", "") in _ADDING
+    """Whether what a method belongs to lacks items, or has another shape, where it is not called."""
+    owner, name = getattr(function, "__self__", None), getattr(function, "__name__", "")
+    if isinstance(owner, torch.Tensor):
+        return name in _SHAPING
+    return isinstance(owner, (list, set, deque, dict, torch.nn.Module)) and name in _ADDING
 
 
 def keeps(function: Any) -> bool:

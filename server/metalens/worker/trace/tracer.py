@@ -175,7 +175,7 @@ class Tracer:
                     raise UnknownError(f"an argument of {name} is not known")
                 # An unknown value has every attribute, so what walks down it would never end.
                 if not self._takes_unknown(function) or at.count((trace, number)) > _WALKED:
-                    self.doubt(f"what {name} adds is not known" if loses(function) else "")
+                    self.doubt(f"what {name} changes is not known" if loses(function) else "")
                     return Unknown(name)
             at.append((trace, number))
             try:
