@@ -18,6 +18,7 @@ from metalens.worker.load import (  # noqa: E402
     gym,
     gym_env,
     gym_wrappers,
+    opencv,
     pictures,
     spaces,
     tables,
@@ -226,7 +227,7 @@ def test_fake_data_has_the_size_that_was_asked_for(told):
 
 
 def test_pictures_as_arrays(told):
-    cv2 = data_files.module("cv2")
+    cv2 = opencv.module("cv2")
     picture = cv2["imread"]("cat.jpg")
     assert told
     assert cv2["resize"](picture, (32, 16)).shape == (16, 32, 3)

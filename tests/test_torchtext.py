@@ -58,6 +58,13 @@ class TestVocabularies:
 
 
 class TestDatasets:
+    def test_a_dataset_has_the_columns_of_its_examples(self):
+        field = data["Field"]()
+        part, *_ = datasets["Multi30k"].splits(exts=(".de", ".en"), fields=(field, field))
+        assert next(part.src) == next(part.trg) == part[0].src
+        with pytest.raises(AttributeError, match="'Dataset' object has no attribute 'text'"):
+            _ = part.text
+
     def test_pairs_labels_and_lines(self, told):
         assert [len(item) for item in datasets["Multi30k"](split="train")[:2]] == [2, 2]
         assert {label for label, _ in datasets["AG_NEWS"](split="test")} == {1, 2, 3, 4}

@@ -7,7 +7,6 @@ from typing import Any, Optional
 
 from metalens.worker.load import arrays, tables
 from metalens.worker.load.columns import Series, Stamp
-from metalens.worker.load.inventions import PICTURE_SIZES, invented, picture_channels, picture_extent
 from metalens.worker.load.unknown import Unknown, UnknownError
 
 STAND_IN = True
@@ -105,62 +104,6 @@ def _part(array: Any, rows: slice) -> Any:
     return array.iloc[rows] if isinstance(array, (tables.DataFrame, Series)) else array[rows]
 
 
-# ---------------------------------------------------------------- pictures as arrays
-
-
-def _imread(file: Any, mode: Any = 1, *args: Any, **kwargs: Any) -> Any:
-    invented(PICTURE_SIZES)
-    width, height = picture_extent(500, 375)
-    plain = mode == 0 or (isinstance(mode, int) and mode < 0 and picture_channels() == 1)
-    return arrays.numpy().zeros((height, width) if plain else (height, width, 3), "uint8")
-
-
-def _resized(image: Any, dsize: Any = None, *args: Any, **kwargs: Any) -> Any:
-    if isinstance(image, Unknown) or not isinstance(dsize, (tuple, list)):
-        return Unknown("a picture in another size")
-    # One channel loses its dimension.
-    channels = image.shape[2:] if image.shape[2:] != (1,) else ()
-    return arrays.numpy().zeros((int(dsize[1]), int(dsize[0]), *channels), image.dtype)
-
-
-def _first(image: Any, *args: Any, **kwargs: Any) -> Any:
-    return image
-
-
-def _warped(image: Any, matrix: Any = None, dsize: Any = None, *args: Any, **kwargs: Any) -> Any:
-    return _resized(image, dsize)
-
-
-def _framed(image: Any, top: int = 0, bottom: int = 0, left: int = 0, right: int = 0, *args: Any, **kw: Any) -> Any:
-    height, width = image.shape[:2]
-    return arrays.numpy().zeros((height + top + bottom, width + left + right, *image.shape[2:]), image.dtype)
-
-
-def _coloured(image: Any, code: Any = None, *args: Any, **kwargs: Any) -> Any:
-    if isinstance(image, Unknown) or code not in _COLOURS.values():
-        return Unknown("a picture in other colours")
-    names = {name for name, value in _COLOURS.items() if value == code}
-    if any(name.endswith("2GRAY") for name in names):
-        return image[:, :, 0]
-    return arrays.numpy().zeros((*image.shape[:2], 3), image.dtype) if image.ndim == 2 else image
-
-
-_COLOURS = {"COLOR_BGR2RGB": 4, "COLOR_RGB2BGR": 4, "COLOR_BGR2GRAY": 6, "COLOR_RGB2GRAY": 7, "COLOR_GRAY2BGR": 8}
-_COLOURS.update(COLOR_GRAY2RGB=8, COLOR_BGR2HSV=40, COLOR_RGB2HSV=41, COLOR_BGR2LAB=44, COLOR_RGB2LAB=45)
-_COLOURS.update(COLOR_HSV2BGR=54, COLOR_HSV2RGB=55, COLOR_LAB2BGR=56, COLOR_LAB2RGB=57, COLOR_BGR2YCrCb=36)
-_COLOURS.update(COLOR_YCrCb2BGR=38, COLOR_BGR2YUV=82, COLOR_YUV2BGR=84, COLOR_BGR2HLS=52, COLOR_HLS2BGR=60)
-_PICTURES: dict[str, Any] = {
-    **_COLOURS,
-    "imread": _imread,
-    "imdecode": _imread,
-    "resize": _resized,
-    "cvtColor": _coloured,
-}
-_PICTURES.update(dict.fromkeys("flip GaussianBlur medianBlur blur addWeighted filter2D".split(), _first))
-_PICTURES.update(warpAffine=_warped, warpPerspective=_warped, copyMakeBorder=_framed)
-_PICTURES.update(IMREAD_GRAYSCALE=0, IMREAD_COLOR=1, INTER_NEAREST=0, INTER_LINEAR=1, INTER_CUBIC=2, INTER_AREA=3)
-
-
 # ---------------------------------------------------------------- published data sets
 
 
@@ -201,7 +144,6 @@ _MODULES: dict[str, dict[str, Any]] = {
     "pandas.tseries.frequencies": {"to_offset": _to_offset},
     "sklearn.preprocessing": {**_SCALERS, "LabelEncoder": LabelEncoder},
     "sklearn.model_selection": {"train_test_split": _split},
-    "cv2": _PICTURES,
     "datasets": {"load_dataset": _load_dataset},
 }
 

@@ -174,6 +174,12 @@ class Dataset:
     def __iter__(self) -> Iterator[Any]:
         return iter(self.examples)
 
+    def __getattr__(self, name: str) -> Any:
+        """One column of all examples."""
+        if name not in vars(self).get("fields", ()):
+            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        return (getattr(example, name) for example in self.examples)
+
     def split(self, split_ratio: Any = 0.7, *args: Any, **options: Any) -> tuple[Dataset, ...]:
         """In two or three parts."""
         parts = len(split_ratio) if isinstance(split_ratio, (list, tuple)) else 2

@@ -37,6 +37,7 @@ from metalens.worker.load import (
     mpi,
     offline,
     omegaconf,
+    opencv,
     pictures,
     pretrained,
     pytests,
@@ -140,6 +141,7 @@ def _known(name: str) -> Optional[dict[str, Any]]:
 _SOURCES = (
     conveniences.module,
     pictures.module,
+    opencv.module,
     vision.module,
     backbones.module,
     gym.module,

@@ -12,6 +12,7 @@ ANNOTATIONS = "the annotations of images that are not here"
 WORDS = "the words of a text that is not here"
 LISTS = "the lines of a list that is not here"
 SOUND_LENGTHS = "the lengths of sounds that are not here"
+VIDEO_LENGTHS = "the lengths of videos that are not here"
 SOUND_CHANNELS = "the channels of sounds that are not here"
 OLDER_STFT = "the pairs of numbers of an stft of older torch"
 SIZES = "the sizes that data decides"
@@ -19,7 +20,8 @@ COLUMNS = "the columns of a table that is not here"
 ROUNDS = "the rounds before a model learns"
 NUMBERS = "the whole numbers that a model computes"
 FRACTIONS = "the numbers that a model computes"
-_DATA = (PICTURE_SIZES, PICTURE_CHANNELS, ANNOTATIONS, WORDS, LISTS, SOUND_LENGTHS, SOUND_CHANNELS, COLUMNS, SIZES)
+_PICTURED = (PICTURE_SIZES, PICTURE_CHANNELS, ANNOTATIONS, VIDEO_LENGTHS)
+_DATA = (*_PICTURED, WORDS, LISTS, SOUND_LENGTHS, SOUND_CHANNELS, COLUMNS, SIZES)
 VARIED = (*_DATA, OLDER_STFT, ROUNDS, NUMBERS, FRACTIONS)
 """What may be supposed to be otherwise than it is made up; of what is in pairs the shape is known."""
 

@@ -5,6 +5,7 @@ One exception is made: loaded weights have no items, for nothing that is done wi
 
 from __future__ import annotations
 
+import argparse
 import re
 import types
 from typing import Any, NoReturn
@@ -44,9 +45,10 @@ class Unknown:
         return None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Unknown; of a function or class alone, that itself; of named settings alone, an object that has them."""
-        # Used as a decorator it gives back what it decorates, so that the decorated thing stays known.
-        if len(args) == 1 and not kwargs and _is_decorated(args[0]):
+        """Unknown; of a function, class or parser alone, that; of named settings alone, an object that has them."""
+        # Used as a decorator it gives back what it decorates, so that the decorated thing stays known; a parser that it
+        # gives more options likewise.
+        if len(args) == 1 and not kwargs and (_is_decorated(args[0]) or isinstance(args[0], argparse.ArgumentParser)):
             return args[0]
         if kwargs and not args and _SETTINGS.search(self._why):
             from metalens.worker.load.settings import Told  # noqa: PLC0415 - which builds on this file

@@ -15,7 +15,7 @@ from metalens.worker.trace.hybrid import Limit
 
 _KEEPING = frozenset(("append", "appendleft", "insert", "add"))
 _ADDING = frozenset(("append", "extend", "insert", "update", "setdefault", "add_module", "register_module"))
-_SHAPING = frozenset(("resize_", "resize_as_", "set_", "squeeze_", "unsqueeze_", "transpose_", "swapaxes_", "swapdims_"))
+_SHAPING = frozenset("resize_ resize_as_ set_ squeeze_ unsqueeze_ transpose_ swapaxes_ swapdims_".split())
 
 
 def branch(value: Any, then: str, otherwise: str, machine: bool, names: Mapping[str, Any]) -> tuple[Any, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Optional
 
-from metalens.worker.load.timm import layers, registry, transformer
+from metalens.worker.load.timm import layers, registry, training, transformer
 
 STAND_IN = True
 
@@ -25,9 +25,13 @@ _CONSTANTS = {
 }
 _HELD: dict[str, dict[str, Any]] = {
     **{name: layers.HELD for place in _LAYERS for name in (place, *(f"{place}.{file}" for file in _FILES))},
+    "timm.models.efficientnet_blocks": layers.HELD,
     "timm.models.vision_transformer": {**layers.HELD, **transformer.HELD, "_cfg": _config},
     **dict.fromkeys(("timm", "timm.models", "timm.models.registry", "timm.models.factory"), registry.HELD),
-    "timm.data": _CONSTANTS,
+    "timm.data": {**_CONSTANTS, **training.DATA},
+    **dict.fromkeys(("timm.data.mixup", "timm.data.transforms_factory"), training.DATA),
+    **dict.fromkeys(("timm.loss", "timm.loss.cross_entropy"), training.LOSSES),
+    **dict.fromkeys(("timm.utils", "timm.utils.metrics"), training.UTILITIES),
     "timm.data.constants": _CONSTANTS,
 }
 

@@ -132,6 +132,31 @@ class PatchEmbed(nn.Module):
         return self.norm(x.flatten(2).transpose(1, 2) if self.flatten else x)
 
 
+class SqueezeExcite(nn.Module):
+    """Channels weighted by what pooling tells of all of them."""
+
+    def __init__(
+        self,
+        in_chs: int,
+        rd_ratio: float = 0.25,
+        rd_channels: Optional[int] = None,
+        act_layer: Any = nn.ReLU,
+        gate_layer: Any = nn.Sigmoid,
+        force_act_layer: Any = None,
+        rd_round_fn: Any = None,
+    ) -> None:
+        super().__init__()
+        reduced = rd_channels or (rd_round_fn or round)(in_chs * rd_ratio)
+        self.conv_reduce = nn.Conv2d(in_chs, reduced, 1)
+        self.act1 = (force_act_layer or act_layer)(inplace=True)
+        self.conv_expand = nn.Conv2d(reduced, in_chs, 1)
+        self.gate = gate_layer()
+
+    def forward(self, x: Any) -> Any:
+        """The same shape."""
+        return x * self.gate(self.conv_expand(self.act1(self.conv_reduce(x.mean((2, 3), keepdim=True)))))
+
+
 def _filled(tensor: Any, *args: Any, **options: Any) -> Any:
     return tensor
 
@@ -139,6 +164,6 @@ def _filled(tensor: Any, *args: Any, **options: Any) -> Any:
 HELD: dict[str, Any] = {
     **{f"to_{count}tuple": to_ntuple(count) for count in (1, 2, 3, 4)},
     **{"to_ntuple": to_ntuple, "make_divisible": make_divisible, "drop_path": drop_path},
-    **{kind.__name__: kind for kind in (DropPath, LayerScale, LayerNorm2d, Mlp, PatchEmbed)},
+    **{kind.__name__: kind for kind in (DropPath, LayerScale, LayerNorm2d, Mlp, PatchEmbed, SqueezeExcite)},
     **dict.fromkeys(("trunc_normal_", "trunc_normal_tf_", "lecun_normal_", "variance_scaling_"), _filled),
 }
