@@ -65,6 +65,16 @@ def test_a_script_that_gets_the_class_by_a_name_that_is_put_together(tmp_path):
     assert callers(tree(tmp_path, files), "models/net.py") == ["train.py"]
 
 
+def test_a_script_that_imports_the_module_that_an_option_names(tmp_path):
+    script = "import argparse\nparser = argparse.ArgumentParser()\nparser.add_argument('--model', default='small')\n"
+    files = {
+        "net.py": NET,
+        "small.py": NET,
+        "train.py": f"{script}__import__(parser.parse_args().model).Net()",
+    }
+    assert callers(tree(tmp_path, files), "net.py") == ["train.py"]
+
+
 def test_the_best_come_first(tmp_path):
     files = {
         "net.py": NET + "def demo(): return Net()",

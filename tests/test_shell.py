@@ -19,6 +19,7 @@ def lines(text):
     [
         ("python a.py --x 1", ["python a.py --x 1"]),
         ("python a.py \\\n  --x 1 \\\n  --y 2", ["python a.py --x 1 --y 2"]),
+        ("python a.py --x 1 \\", ["python a.py --x 1"]),
         ("# python a.py\necho hello", []),
         ("python a.py # --x", ["python a.py"]),
         ("python a.py > log.txt 2>&1 &", ["python a.py"]),

@@ -125,7 +125,7 @@ class _Reader:
 
     def outline(self) -> Outline:
         imports = {name: tuple(dict.fromkeys(found)) for name, found in self.imports.items()}
-        bound = {*imports, *(name for name, _, _ in self.spans)}
+        bound = {*imports, *(name for name, _, _ in self.spans), "__import__"}
         dynamic = _DYNAMIC.search(self.source.text) is not None
         references: dict[str, set[str]] = {MODULE: set()}
         texts = [(name, self.source.segment(first, last)) for name, first, last in self.spans]
