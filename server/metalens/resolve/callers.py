@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 from metalens.resolve.classes import ModuleClass, classes_in
 from metalens.resolve.configs import values_of, words_of
 from metalens.resolve.declared import groups
-from metalens.resolve.index import View, is_below, is_package
+from metalens.resolve.index import View, is_below
 from metalens.resolve.names import Definition, Module, Names, Symbol
 from metalens.resolve.options import facts_of
 from metalens.resolve.outline import MODULE, Outline
@@ -196,7 +196,7 @@ class _Search:
         if _TEST_FILE.match(name):
             return Kind.TEST
         # What calls something while it is imported, as part of a package, is no script.
-        is_script = outline.main_guard or (runs and not is_package(os.path.dirname(file)))
+        is_script = outline.main_guard or (runs and not self._view.is_package(os.path.dirname(file)))
         return Kind.SCRIPT if is_script else Kind.LIBRARY
 
     def _spread(self, file: str, hops: int) -> set[str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from metalens.resolve.index import View, is_below, is_package, package_parent
+from metalens.resolve.index import View, is_below
 from metalens.resolve.outline import Import
 
 MAX_FILES = 400
@@ -34,25 +34,49 @@ def imports_of(view: View, file: str) -> Imports:
     files: dict[str, None] = {file: None}
     folders: dict[str, None] = {}
     own = os.path.dirname(file)
-    folders[package_parent(file) if is_package(own) else own] = None
+    folders[view.package_parent(file) if view.is_package(own) else own] = None
     torch = False
     waiting = deque([file])
     while waiting:
         here = waiting.popleft()
         outline = view.outline(here)
-        for item in outline.modules if outline else ():
-            torch = torch or (item.level == 0 and item.module.partition(".")[0] in _TORCH_ROOTS)
-            for path, folder in _places(view, here, item):
-                folders[folder] = None
-                if path.endswith(".py") and path not in files and len(files) < MAX_FILES:
-                    files[path] = None
-                    waiting.append(path)
+        torch = torch or (outline is not None and any(map(_is_of_torch, outline.modules)))
+        for path, folder in _imported(view, here):
+            folders[folder] = None
+            if path.endswith(".py") and path not in files and len(files) < MAX_FILES:
+                files[path] = None
+                waiting.append(path)
     if is_below(file, view.root):
         folders[view.root] = None
         source = os.path.join(view.root, "src")
         if os.path.isdir(source):
             folders[source] = None
     return Imports(tuple(files), tuple(folders), torch)
+
+
+def closure(view: View, files: Iterable[str]) -> set[str]:
+    """These files and all that they import from the workspace, directly or not."""
+    found = set(files)
+    waiting = list(found)
+    while waiting:
+        for path, _ in _imported(view, waiting.pop()):
+            if path.endswith(".py") and path not in found:
+                found.add(path)
+                waiting.append(path)
+    return found
+
+
+def _is_of_torch(item: Import) -> bool:
+    return item.level == 0 and item.module.partition(".")[0] in _TORCH_ROOTS
+
+
+def _imported(view: View, file: str) -> tuple[tuple[str, str], ...]:
+    """As `View.place` has it, of all imports of one file."""
+    if file not in view.imported:
+        outline = view.outline(file)
+        places = (place for item in (outline.modules if outline else ()) for place in _places(view, file, item))
+        view.imported[file] = tuple(dict.fromkeys(places))
+    return view.imported[file]
 
 
 def _places(view: View, file: str, item: Import) -> Iterator[tuple[str, str]]:

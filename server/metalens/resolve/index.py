@@ -25,6 +25,11 @@ class View:
         self._stamps: dict[str, str | None] = {}
         self._places: dict[tuple[str, str, int], tuple[str, str] | None] = {}
         self._folders: dict[str, tuple[str, ...]] = {}
+        self._packages: dict[str, bool] = {}
+        self._parents: dict[str, str] = {}
+        self._exported: tuple[str, ...] | None = None
+        # Of each file what it imports from the workspace: what `imports_of` found so far.
+        self.imported: dict[str, tuple[tuple[str, str], ...]] = {}
 
     def stamp(self, file: str) -> str | None:
         """As `Workspace.stamp`."""
@@ -67,6 +72,22 @@ class View:
             self._places[key] = self._relative(file, module, level) if level else self._absolute(file, module)
         return self._places[key]
 
+    def is_package(self, folder: str) -> bool:
+        """Whether the folder is a regular package."""
+        if folder not in self._packages:
+            self._packages[folder] = os.path.isfile(os.path.join(folder, "__init__.py"))
+        return self._packages[folder]
+
+    def package_parent(self, file: str) -> str:
+        """The folder that holds the outermost package that `file` is in; its own folder if it is in none."""
+        own = os.path.dirname(file)
+        if own not in self._parents:
+            folder = own
+            while self.is_package(folder) and os.path.dirname(folder) != folder:
+                folder = os.path.dirname(folder)
+            self._parents[own] = folder
+        return self._parents[own]
+
     def search_folders(self, file: str) -> tuple[str, ...]:
         """Where an absolute import in `file` may find the workspace's modules, best first.
 
@@ -92,29 +113,32 @@ class View:
             for word in words:
                 folder = os.path.normpath(os.path.join(anchor, word))
                 # A package is put on the path for the sake of its modules.
-                wanted = not is_package(folder) or any(os.path.isfile(os.path.join(folder, f"{n}.py")) for n in names)
+                holds = (os.path.isfile(os.path.join(folder, f"{name}.py")) for name in names)
+                wanted = not self.is_package(folder) or any(holds)
                 if is_below(folder, self.root) and os.path.isdir(folder) and wanted:
                     yield folder
 
     def _search_folders(self, own: str) -> tuple[str, ...]:
+        if self._exported is None:
+            self._exported = exported(self.workspace)
         folders = [own]
         while folders[-1] != self.root and is_below(folders[-1], self.root):
             folders.append(os.path.dirname(folders[-1]))
         if not is_below(own, self.root):
-            folders.append(package_parent(os.path.join(own, "_")))
+            folders.append(self.package_parent(os.path.join(own, "_")))
         sources = [source for folder in folders if os.path.isdir(source := os.path.join(folder, "src"))]
-        ordered = [folder for folder in folders if not is_package(folder)]
-        packages = [folder for folder in folders if is_package(folder)]
+        ordered = [folder for folder in folders if not self.is_package(folder)]
+        packages = [folder for folder in folders if self.is_package(folder)]
         # What a script adds comes behind the folder of the program, and before anything else.
         first = ordered[:1] if ordered[:1] == [own] else []
-        return tuple(dict.fromkeys([*first, *exported(self.workspace), *ordered, *sources, *packages]))
+        return tuple(dict.fromkeys([*first, *self._exported, *ordered, *sources, *packages]))
 
     def _relative(self, file: str, module: str, level: int) -> tuple[str, str] | None:
         folder = os.path.dirname(file)
         for _ in range(level - 1):
             folder = os.path.dirname(folder)
         found = self._within(folder, module) if module else self._folder(folder)
-        return (found, package_parent(file)) if found else None
+        return (found, self.package_parent(file)) if found else None
 
     def _absolute(self, file: str, module: str) -> tuple[str, str] | None:
         if module.partition(".")[0] in sys.stdlib_module_names:
@@ -136,19 +160,6 @@ class View:
         if self.stamp(package) is not None:
             return package
         return folder if os.path.isdir(folder) else None
-
-
-def is_package(folder: str) -> bool:
-    """Whether the folder is a regular package."""
-    return os.path.isfile(os.path.join(folder, "__init__.py"))
-
-
-def package_parent(file: str) -> str:
-    """The folder that holds the outermost package that `file` is in; its own folder if it is in none."""
-    folder = os.path.dirname(file)
-    while is_package(folder) and os.path.dirname(folder) != folder:
-        folder = os.path.dirname(folder)
-    return folder
 
 
 def is_below(path: str, folder: str) -> bool:

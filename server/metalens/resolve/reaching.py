@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable
 from functools import lru_cache, partial
 
-from metalens.resolve.imports import imports_of
-from metalens.resolve.index import View, is_below, is_package
+from metalens.resolve.imports import closure, imports_of
+from metalens.resolve.index import View, is_below
 
 MAX_SCRIPTS = 3
 _MAX_ASKED = 60
@@ -29,7 +29,9 @@ def reaching(view: View, home: str) -> tuple[str, ...]:
 
 def _is_script(view: View, file: str) -> bool:
     outline = view.outline(file)
-    return outline is not None and (outline.main_guard or (outline.calls and not is_package(os.path.dirname(file))))
+    if outline is None:
+        return False
+    return outline.main_guard or (outline.calls and not view.is_package(os.path.dirname(file)))
 
 
 def _away(file: str, home: str) -> int:
@@ -42,7 +44,7 @@ def _reached(view: View, script: str, modules: Callable[[str], tuple[str, ...]])
     beside = {file for folder in folders for file in modules(folder)} - files
     if not any(_asks_by_name(view, file) for file in files):
         return set()
-    return files.union(beside, *(imports_of(view, file).files for file in sorted(beside)))
+    return files | closure(view, beside)
 
 
 def _is_dynamic(view: View, file: str) -> bool:
