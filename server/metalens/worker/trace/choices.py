@@ -118,7 +118,20 @@ def _matched(outcome: Outcome) -> Iterator[Point]:
                 yield chosen(point, {path: other * (value // one)})
             if 0 < abs(value - one) <= _APART and value + other - one > 0:
                 yield chosen(point, {path: value + other - one})
+    yield from _alike(point, outcome.sides.given, outcome.sides.wanted)
     yield from _joined(point, outcome.sides.given, outcome.sides.wanted)
+
+
+def _alike(point: Point, given: int, wanted: int) -> Iterator[Point]:
+    """Sizes of several inputs, alike and in the same place, that were joined so often to what was given."""
+    groups: dict[tuple[Any, int], list[Path]] = {}
+    for path, value in leaves(point):
+        if path[0] == "input" and is_size(value) and not _is_batch(path, point):
+            groups.setdefault((path[-1], value), []).append(path)
+    for (_, value), paths in groups.items():
+        times = given // value
+        if len(paths) > 1 and given == times * value and times > 1 and wanted % times == 0:
+            yield chosen(point, dict.fromkeys(paths, wanted // times))
 
 
 def _joined(point: Point, given: int, wanted: int) -> Iterator[Point]:
