@@ -53,6 +53,8 @@ pytestmark = pytest.mark.torch
         ("ALE/Pong-v5", (210, 160, 3), 6),
         ("Seaquest-ramNoFrameskip-v4", (128,), 18),
         ("FrozenLake-v1", 16, 4),
+        ("RoboschoolWalker2d-v1", (22,), (6, 1.0)),
+        ("HopperBulletEnv-v0", (15,), (3, 1.0)),
         ("procgen:procgen-coinrun-v0", None, None),
     ],
 )

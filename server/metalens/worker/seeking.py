@@ -9,10 +9,11 @@ from typing import Any
 import torch
 
 from metalens.protocol.messages import Run, Target
+from metalens.worker.load.unknown import UnknownError
 from metalens.worker.trace import collect
 from metalens.worker.trace.deadline import OutOfTime, deadline
 from metalens.worker.trace.hybrid import Hybrid, Limit
-from metalens.worker.trace.observe import Observer
+from metalens.worker.trace.observe import Observer, Seen
 from metalens.worker.trace.rehearse import Stage
 from metalens.worker.trace.seek import seek
 
@@ -45,12 +46,17 @@ def _is_part(target: Target, observer: Observer) -> bool:
     return bool(instances) and all(seen.root is not None for seen in instances)
 
 
+def _is_cut_short(seen: Seen) -> bool:
+    """Whether its call ended because something was not known, which says nothing of it."""
+    return isinstance(seen.ended, (UnknownError, Limit, OutOfTime))
+
+
 def _seek(target: Target, stage: Stage, observer: Observer, seconds: float) -> None:
     cls: Any = stage.class_named(target.file, target.qualname)
     if not isinstance(cls, type) or not issubclass(cls, torch.nn.Module):
         return
     instances = [seen for seen in observer.seen if collect.is_of(seen, target.file, target.qualname)]
-    judged = (seen for seen in instances if seen.called is not None and seen.is_own)
+    judged = (seen for seen in instances if seen.called is not None and seen.is_own and not _is_cut_short(seen))
     clean = any(seen.call_source != "probe" and not seen.call_mended for seen in judged)
     # What ran with made-up arguments says little of those that code gives.
     given = any(seen.done and seen.is_own for seen in instances)

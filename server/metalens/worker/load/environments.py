@@ -29,6 +29,13 @@ _VECTORS: dict[str, tuple[int, "int | tuple[int, float]"]] = {
     "Reacher": (11, (2, 1.0)),
     "Pusher": (23, (7, 2.0)),
 }
+# Those of Roboschool and of PyBullet, which took them over: `RoboschoolAnt`, `AntBulletEnv`.
+_BULLET: dict[str, tuple[int, int]] = {
+    **{"InvertedPendulum": (5, 1), "InvertedPendulumSwingup": (5, 1), "InvertedDoublePendulum": (9, 1)},
+    **{"Reacher": (9, 2), "Hopper": (15, 3), "Walker2d": (22, 6), "Walker2D": (22, 6), "HalfCheetah": (26, 6)},
+    **{"Ant": (28, 8), "Humanoid": (44, 17)},
+}
+_BULLET_NAME = re.compile(r"Roboschool(\w+)|(\w+)BulletEnv")
 # What a later version observes, where that changed: from that version on.
 _CHANGED: dict[str, tuple[tuple[int, int], ...]] = {
     "Ant": ((2, 111), (4, 27), (5, 105)),
@@ -108,6 +115,10 @@ def known(id: str) -> Optional[Known]:
         return Known((96, 96, 3), (3, 1.0), pixels=True)
     if full in _TABLES:
         return Known(*_TABLES[full])
+    bullet = _BULLET_NAME.fullmatch(name)
+    if bullet is not None and (bullet[1] or bullet[2]) in _BULLET:
+        values, moves = _BULLET[bullet[1] or bullet[2]]
+        return Known((values,), (moves, 1.0))
     if full not in _VECTORS:
         return None
     size, actions = _VECTORS[full]

@@ -69,7 +69,8 @@ class Search:
         """Search from these points."""
         waiting = list(starts)
         best: Optional[Outcome] = None
-        for _ in range(4):
+        turned = False
+        for _ in range(5):
             found = self._climb(waiting)
             if found is None:
                 return Answer(best=best)
@@ -79,7 +80,11 @@ class Search:
             waiting = self._around(found)
             if not waiting:
                 return Answer(contradiction=self._telling, best=found, unless=self._unless)
+            # What is no contradiction with inputs of these ranks may run with others.
             if waiting == [found.point]:
+                waiting = [] if turned else list(other_ranks(found.point))
+                turned = True
+            if not waiting:
                 return Answer(best=found)
         return Answer(best=best)
 
