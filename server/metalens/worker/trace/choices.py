@@ -32,7 +32,7 @@ from metalens.worker.trace.trial import Outcome
 _USUAL = (1, 2, 3, 4, 5, 8, 16, 64)
 _SPACES = (224, 64, 32, 28, 16, 8, 4, 7, 49, 50, 196, 197, 256, 299)
 _MOST_DIMENSIONS = 6
-_APART = 3  # so many tokens may have been put in front, or steps cut off
+_APART = 512  # so many tokens or features may have been put to it, or steps cut off
 _LONGEST, _LARGEST = 1 << 18, 1 << 26  # of what is worth trying
 _RANKS = re.compile(r"is invalid for input of size|out of range|too many indices|must match the number of dim")
 _ATTRIBUTE = re.compile(

@@ -361,4 +361,18 @@ def _regular(failed: list[Outcome]) -> bool:
     differences = {pair.given - pair.wanted for pair in known}
     if any(pair.divides for pair in known):
         return len(ratios) == 1
-    return len(ratios) == 1 or len(differences) == 1
+    return len(ratios) == 1 or len(differences) == 1 or _always_more(failed)
+
+
+def _always_more(failed: list[Outcome]) -> bool:
+    """Whether what disagrees differs by one size that was chosen, whatever it was: it is never nothing."""
+    paths = {path for path, value in leaves(failed[0].point) if is_size(value)}
+    tables = [dict(leaves(outcome.point)) for outcome in failed]
+    pairs = [outcome.sides for outcome in failed if outcome.sides is not None]
+    for path in paths:
+        values = [table.get(path) for table in tables]
+        if len(set(values)) > 1 and all(is_size(value) for value in values):
+            ratios = {(pair.given - pair.wanted) / value for pair, value in zip(pairs, values) if value}
+            if len(ratios) == 1:
+                return True
+    return False

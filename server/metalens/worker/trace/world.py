@@ -26,6 +26,8 @@ from metalens.worker.trace import (
     processes,
     queues,
     raw_data,
+    sockets,
+    temporary,
 )
 from metalens.worker.trace.folders import patches as folder_patches
 from metalens.worker.trace.operands import to_meta
@@ -51,6 +53,8 @@ def world() -> Iterator[None]:
         *older.patches(),
         *casting.patches(),
         *files.patches(),
+        *temporary.patches(),
+        *sockets.patches(),
         *downloads.patches(),
         *exports.patches(),
         *processes.patches(),
