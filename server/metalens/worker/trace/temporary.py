@@ -1,4 +1,4 @@
-"""Temporary files and folders during a run: they have names, and nothing is made. The locked room has no place for any."""
+"""Temporary files and folders during a run: they have names, and nothing is made, as the locked room has no place."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import tempfile
 from typing import Any, Optional, Union
 
-_FOLDER = next((os.environ[name] for name in ("TMPDIR", "TEMP", "TMP") if os.environ.get(name)), "/tmp")  # noqa: S108
+_FOLDER = next((os.environ[name] for name in ("TMPDIR", "TEMP", "TMP") if os.environ.get(name)), "/tmp")
 
 
 class _TemporaryDirectory:
