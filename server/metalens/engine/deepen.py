@@ -8,6 +8,8 @@ from dataclasses import replace
 from metalens.engine.result import Model
 from metalens.protocol.messages import Context, Crash, Finding, Report, Run, Target
 
+_MORE_TIME = 2.0  # nobody waits for them
+
 
 def deeper_runs(runs: Sequence[Run], answers: Mapping[int, Report | Crash], models: Sequence[Model]) -> list[Run]:
     """For each class that did not run: the run that knows most of it once more, now to search for what it runs with."""
@@ -17,7 +19,10 @@ def deeper_runs(runs: Sequence[Run], answers: Mapping[int, Report | Crash], mode
         if told and not _is_explained(model.contexts):
             best = min(told, key=lambda index: (_rank(model, told[index]), index))
             chosen.setdefault(best, []).append(Target(model.cls.file, model.cls.qualname, model.cls.line))
-    return [replace(runs[index], targets=tuple(targets), thorough=True) for index, targets in sorted(chosen.items())]
+    return [
+        replace(runs[index], targets=tuple(targets), thorough=True, timeout=runs[index].timeout * _MORE_TIME)
+        for index, targets in sorted(chosen.items())
+    ]
 
 
 def narrowed(told: Iterable[tuple[Run, Report]], finding: Finding) -> Iterator[tuple[Run, Report]]:

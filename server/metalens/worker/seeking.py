@@ -11,6 +11,7 @@ import torch
 from metalens.protocol.messages import Run, Target
 from metalens.worker.load.unknown import UnknownError
 from metalens.worker.trace import collect
+from metalens.worker.trace.alone import build_alone, needs_nothing
 from metalens.worker.trace.deadline import OutOfTime, deadline
 from metalens.worker.trace.hybrid import Hybrid, Limit
 from metalens.worker.trace.observe import Observer, Seen
@@ -18,7 +19,7 @@ from metalens.worker.trace.rehearse import Stage
 from metalens.worker.trace.seek import seek
 
 # Seconds of computing that the search for one class may take, after which it is interrupted, and that it gets at least.
-_SECONDS, _HARD, _LEAST = 5.0, 9.0, 2.0
+_SECONDS, _HARD, _LEAST = 7.0, 18.0, 2.0
 _SHARE = 0.9
 
 
@@ -41,8 +42,12 @@ def seek_all(run: Run, stage: Stage, observer: Observer, mode: Hybrid, began: fl
         mode.settle()
 
 
+def _instances(target: Target, observer: Observer) -> list[Seen]:
+    return [seen for seen in observer.seen if collect.is_of(seen, target.file, target.qualname)]
+
+
 def _is_part(target: Target, observer: Observer) -> bool:
-    instances = [seen for seen in observer.seen if collect.is_of(seen, target.file, target.qualname)]
+    instances = _instances(target, observer)
     return bool(instances) and all(seen.root is not None for seen in instances)
 
 
@@ -55,12 +60,14 @@ def _seek(target: Target, stage: Stage, observer: Observer, seconds: float) -> N
     cls: Any = stage.class_named(target.file, target.qualname)
     if not isinstance(cls, type) or not issubclass(cls, torch.nn.Module):
         return
-    instances = [seen for seen in observer.seen if collect.is_of(seen, target.file, target.qualname)]
+    instances = _instances(target, observer)
     judged = (seen for seen in instances if seen.called is not None and seen.is_own and not _is_cut_short(seen))
     clean = any(seen.call_source != "probe" and not seen.call_mended for seen in judged)
     # What ran with made-up arguments says little of those that code gives.
     given = any(seen.done and seen.is_own for seen in instances)
     if clean or any(seen.returned and (seen.is_own or not given) for seen in instances):
         return
+    if not instances and needs_nothing(cls) and build_alone(cls, observer) is None:
+        instances = _instances(target, observer)
     instances.sort(key=lambda seen: (not seen.done, seen.assumed, not seen.is_own, bool(seen.mended)))
     seek(cls, instances[0] if instances else None, observer, seconds)

@@ -27,6 +27,15 @@ class Alone:
     failed: bool = False
 
 
+def needs_nothing(cls: type) -> bool:
+    """Whether a class can be built without arguments, as far as its signature tells."""
+    try:
+        parts = inspect.signature(cls).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    return all(part.default is not part.empty or part.kind in (2, 4) for part in parts)
+
+
 def build_alone(cls: type, observer: Observer) -> Optional[Alone]:
     """Build a class with its defaults; None when that worked (the observer has seen it)."""
     try:

@@ -81,10 +81,11 @@ class Anything(torch.nn.Module):
     """A module that gives other sizes than it takes: what rests on what a given module does is no contradiction."""
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """A tensor of the first one's rank, every size but the first another one."""
+        """A tensor of the first one's rank, every size but that of the batch another one."""
         for value in (*args, *kwargs.values()):
             if isinstance(value, torch.Tensor):
-                return value.new_empty((*value.shape[:1], *(size + 5 for size in value.shape[1:])))
+                batch = value.shape[:1] if value.dim() > 1 else ()
+                return value.new_empty((*batch, *(size + 5 for size in value.shape[len(batch) :])))
         return None
 
 

@@ -27,6 +27,7 @@ from metalens.worker.trace.trial import Lab, Outcome, Place
 _CLIMBS = 0.4  # of the time that is left may be climbed
 _CLIMBING, _PATIENCE, _HELPING, _REPAIRS, _ALIKE = 240, 120, 10, 60, 2
 _SHORT, _SAME = 40, 2  # of what layers alone decide: so many tries, and so many other sizes for each of an input
+_ENOUGH = 4
 _FACTORS = 4  # numbers up to here stand in programs for more than sizes
 _KINDS = (RuntimeError, ValueError, IndexError)
 # Where no two numbers disagree: what is said of ranks. Types are no matter of a class alone (`model.double()`).
@@ -153,7 +154,12 @@ class Search:
         for paths, point in self._neighbours(found):
             outcome = self._attempt(point)
             if outcome is None:
-                return undecided
+                # What layers alone decided in a model that is given, few tries show as well as many.
+                decided = found.fixed and found.point.arguments is None and not past
+                if not decided or len(failed) < _ENOUGH or not _regular(failed):
+                    return undecided
+                self._telling = found
+                return []
             if outcome.passes(place) and _by_chance(found, outcome):
                 self._unless = "what is added to has the very size of which 1 is left, which fits any other"
             elif outcome.passes(place):
@@ -179,7 +185,7 @@ class Search:
             if outcome.passes(place) and not _by_chance(found, outcome):
                 return [outcome.point]
         failed += [outcome for outcome in helped if not outcome.passes(place)]
-        if not _regular(failed):
+        if not (_regular(failed) or _always_more(failed)):
             past_it = self._of_each_rank(failed, place)
             if past_it is None or past_it:
                 return past_it or self._solved(failed, place) or undecided
@@ -361,7 +367,7 @@ def _regular(failed: list[Outcome]) -> bool:
     differences = {pair.given - pair.wanted for pair in known}
     if any(pair.divides for pair in known):
         return len(ratios) == 1
-    return len(ratios) == 1 or len(differences) == 1 or _always_more(failed)
+    return len(ratios) == 1 or len(differences) == 1
 
 
 def _always_more(failed: list[Outcome]) -> bool:
@@ -369,6 +375,8 @@ def _always_more(failed: list[Outcome]) -> bool:
     paths = {path for path, value in leaves(failed[0].point) if is_size(value)}
     tables = [dict(leaves(outcome.point)) for outcome in failed]
     pairs = [outcome.sides for outcome in failed if outcome.sides is not None]
+    if len(pairs) != len(failed) or any(pair.agree or pair.divides for pair in pairs):
+        return False
     for path in paths:
         values = [table.get(path) for table in tables]
         if len(set(values)) > 1 and all(is_size(value) for value in values):
