@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from metalens.worker.load import arrays
+from metalens.worker.load.cameras import is_view
 from metalens.worker.load.inventions import (
     PICTURE_CHANNELS,
     PICTURE_SIZES,
@@ -28,6 +29,9 @@ def _imread(file: Any, mode: Any = 1, *args: Any, **kwargs: Any) -> Any:
 
 
 def _read_as_it_is(file: Any = "", *args: Any, **kwargs: Any) -> Any:
+    if isinstance(file, str) and is_view(file):
+        picture = _imread(file)
+        return arrays.numpy().zeros((*picture.shape[:2], 4), "uint8")
     invented(PICTURE_CHANNELS)
     return _imread(file, -1)
 
@@ -60,6 +64,22 @@ def _coloured(image: Any, code: Any = None, *args: Any, **kwargs: Any) -> Any:
     if any(name.endswith("2GRAY") for name in names):
         return image[:, :, 0]
     return arrays.numpy().zeros((*image.shape[:2], 3), image.dtype) if image.ndim == 2 else image
+
+
+def _scaled(image: Any, output_shape: Any = None, *args: Any, **kwargs: Any) -> Any:
+    """scikit-image's `resize`: height and width, and floats."""
+    if isinstance(image, Unknown) or isinstance(output_shape, Unknown):
+        return Unknown("a picture in another size")
+    rest = image.shape[len(output_shape) :]
+    return arrays.numpy().zeros((*(int(size) for size in output_shape), *rest))
+
+
+def _grey(image: Any, *args: Any, **kwargs: Any) -> Any:
+    return image if isinstance(image, Unknown) else arrays.numpy().zeros(image.shape[:2])
+
+
+def _floats(image: Any, *args: Any, **kwargs: Any) -> Any:
+    return image if isinstance(image, Unknown) else arrays.numpy().zeros(image.shape)
 
 
 class _Video:
@@ -128,6 +148,9 @@ _MODULES: dict[str, dict[str, Any]] = {
     "imageio.v2": _READS,
     "imageio.v3": _READS,
     "skimage.io": _READS,
+    "skimage.transform": {"resize": _scaled},
+    "skimage.color": {"rgb2gray": _grey, **dict.fromkeys("rgb2lab lab2rgb rgb2hsv hsv2rgb rgb2yuv".split(), _floats)},
+    "skimage": {"img_as_float": _floats, "img_as_float32": _floats},
 }
 
 

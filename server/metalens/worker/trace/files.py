@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+from metalens.worker.load.cameras import cameras, lists_cameras
 from metalens.worker.load.inventions import LISTS, WORDS, invented, more
 from metalens.worker.load.scenes import annotation
 from metalens.worker.trace import listed
@@ -59,6 +60,8 @@ def _open(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
             return _REAL_OPEN(copies[0], mode, *args, **kwargs)  # it is to be copied to where the data is
         if "b" in mode and str(file).lower().endswith(_PICTURES):
             return io.BytesIO()  # whoever opens it as a picture does not look into it
+        if lists_cameras(str(file)):
+            return io.BytesIO(cameras().encode()) if "b" in mode else io.StringIO(cameras())
         if str(file).endswith(".xml"):
             return io.BytesIO(annotation().encode()) if "b" in mode else io.StringIO(annotation())
         if not _is_text(str(file)):

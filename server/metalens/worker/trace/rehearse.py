@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import linecache
 import os
 import random
@@ -15,7 +16,7 @@ from typing import Any, Optional
 import torch
 
 from metalens.protocol.messages import Caller
-from metalens.worker.load import inventions, told
+from metalens.worker.load import arrays, inventions, told
 from metalens.worker.load.finder import MissingFinder, ReplacingFinder, WorkspaceFinder
 from metalens.worker.load.instrument import Table, instrument
 from metalens.worker.load.lent import LentFinder
@@ -117,6 +118,8 @@ class Stage:
         sys.argv = [file, *argv]
         self.rehearsed.append(module)
         random.seed(0)
+        with contextlib.suppress(UnknownError):
+            arrays.numpy().random.seed(0)
         torch.manual_seed(0)
         self.tracer.mended, self.tracer.doubted = self._mended, False
         self.tracer.cut, self.tracer.counted, self.tracer.called = False, False, 0

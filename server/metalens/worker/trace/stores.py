@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import torch
+
 STAND_IN = True
 _LARGE = 1 << 28  # bytes of an array that is really made
 _COSTLY = 1 << 16  # items of a matrix that is really inverted, or of a list that is really converted
@@ -17,8 +19,19 @@ def patches() -> list[tuple[Any, str, Any]]:
     if numpy is None:
         return []
     fillers = [(numpy, name, _filler(numpy, name)) for name in ("zeros", "ones", "empty")]
-    fillers.append((numpy, "array", _array(numpy)))
+    fillers += [(numpy, "array", _array(numpy)), (torch, "from_numpy", _from_array(numpy))]
     return [*fillers, *((numpy.linalg, name, _inverse(numpy, name)) for name in ("inv", "pinv"))]
+
+
+def _from_array(numpy: Any) -> Callable[[Any], Any]:
+    """torch.from_numpy, also of arrays that are turned: with data in place of stand-ins they may well be copies."""
+    real = torch.from_numpy
+
+    def convert(array: Any) -> Any:
+        turned = isinstance(array, numpy.ndarray) and any(stride < 0 for stride in array.strides)
+        return real(array.copy() if turned else array)
+
+    return convert
 
 
 def _filler(numpy: Any, name: str) -> Callable[..., Any]:
