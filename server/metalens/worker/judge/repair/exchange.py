@@ -64,7 +64,8 @@ def other_attribute(case: Case, mistake: Mistake) -> Iterator[Fix]:
     """Another attribute of the same object: one that is used nowhere, then one that was made in the same way."""
     for site, node, made, used in _attribute_uses(case, mistake):
         others = [name for name in made if name != node.attr and _may_stand(case, site.source, node, name)]
-        unused = [name for name in others if not used[name]]
+        # What a call made stands for something else than what was handed in.
+        unused = [name for name in others if not used[name] and bool(made[name]) == bool(made.get(node.attr))]
         alike = [name for name in others if used[name] and made[name] and made[name] == made.get(node.attr)]
         for name in [*unused, *sorted(alike, key=lambda name, own=node.attr: _distance(name, own))][:_PER_SITE]:  # type: ignore[misc]
             yield fix(f"Use self.{name}", site.source.replace(node, f"self.{name}"))
