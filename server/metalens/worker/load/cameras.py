@@ -1,4 +1,4 @@
-"""Views of a scene that are not here, as Blender's synthetic scenes have them: a list of cameras, and pictures with alpha."""
+"""Views of a scene that are not here, as Blender writes them: a list of cameras, and pictures with transparency."""
 
 from __future__ import annotations
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import math
 import re
 import time
 from collections import Counter
@@ -19,6 +18,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Optional
 
+from metalens.worker.trace.alike import (
+    SPEAKS_OF_RANKS,
+    always_more,
+    by_chance,
+    differing,
+    elsewhere,
+    never_a_multiple,
+    ranks,
+    regular,
+    same,
+)
 from metalens.worker.trace.assume import Path, Point, chosen, is_size, leaves, tensors
 from metalens.worker.trace.choices import alternatives, other_kinds, other_ranks, repairs, together
 from metalens.worker.trace.hints import hints_of
@@ -28,18 +38,11 @@ _CLIMBS = 0.4  # of the time that is left may be climbed
 _CLIMBING, _PATIENCE, _HELPING, _REPAIRS, _ALIKE = 240, 120, 10, 60, 2
 _SHORT, _SAME = 40, 2  # of what layers alone decide: so many tries, and so many other sizes for each of an input
 _ENOUGH = 4
-_FACTORS = 4  # numbers up to here stand in programs for more than sizes
 _KINDS = (RuntimeError, ValueError, IndexError)
-# Where no two numbers disagree: what is said of ranks. Types are no matter of a class alone (`model.double()`).
-_RANKS = re.compile(
-    r"[Dd]imension out of range|number of dimensions|[Ee]xpected \S*\d-?D|must be \S*\d-?D|dims?\. Received|Wrong shape"
-    r"|too many indices|dimensions? specified|len\(dims\)|same number of dim"
-)
 # What a layer says of its own settings, whatever it is given.
 _SETTINGS = re.compile(
     r"output padding must be smaller|-D weight|duplicate dims|repeated dim|appears multiple times in"
 )
-_SUMS = ("add", "radd", "iadd", "sub", "rsub", "isub")
 _NO_KINDS = (NotImplementedError, RecursionError, UnicodeError)
 
 
@@ -81,6 +84,8 @@ class Search:
             waiting = self._around(found)
             if not waiting:
                 return Answer(contradiction=self._telling, best=found, unless=self._unless)
+            if waiting == [found.point] and self._fits_no_rank(found):
+                return Answer(contradiction=self._telling, best=found)
             # What is no contradiction with inputs of these ranks may run with others.
             if waiting == [found.point]:
                 waiting = [] if turned else list(other_ranks(found.point))
@@ -148,7 +153,8 @@ class Search:
             return undecided
         if _SETTINGS.search(found.words):
             return self._of_settings(found, place)
-        failed, past = [found], []
+        failed = [found]
+        past: list[Outcome] = []
         moved: set[Path] = set()
         self._unless = ""
         for paths, point in self._neighbours(found):
@@ -156,17 +162,17 @@ class Search:
             if outcome is None:
                 # What layers alone decided in a model that is given, few tries show as well as many.
                 decided = found.fixed and found.point.arguments is None and not past
-                if not decided or len(failed) < _ENOUGH or not _regular(failed):
+                if not decided or len(failed) < _ENOUGH or not regular(failed):
                     return undecided
                 self._telling = found
                 return []
-            if outcome.passes(place) and _by_chance(found, outcome):
+            if outcome.passes(place) and by_chance(found, outcome):
                 self._unless = "what is added to has the very size of which 1 is left, which fits any other"
             elif outcome.passes(place):
                 past.append(outcome)
                 if outcome.ok:
                     return [outcome.point]
-            elif _same(outcome, place):
+            elif same(outcome, place):
                 # Of several tensors in place of one each has sizes of its own.
                 several = any(isinstance(value, list) for value in (point.inputs or {}).values())
                 repaired = self._reached(point, found) if several else None
@@ -174,7 +180,7 @@ class Search:
                     past.append(repaired)
                 failed.append(outcome)
                 moved |= paths
-            elif _elsewhere(outcome, found):
+            elif elsewhere(outcome, found):
                 return undecided
         if past:
             return [outcome.point for outcome in sorted(past, key=lambda outcome: -outcome.reach)[:8]]
@@ -182,16 +188,36 @@ class Search:
         if helped is None:
             return undecided
         for outcome in helped:
-            if outcome.passes(place) and not _by_chance(found, outcome):
+            if outcome.passes(place) and not by_chance(found, outcome):
                 return [outcome.point]
         failed += [outcome for outcome in helped if not outcome.passes(place)]
-        if not (_regular(failed) or _always_more(failed)):
+        if not (regular(failed) or always_more(failed)):
             past_it = self._of_each_rank(failed, place)
             if past_it is None or past_it:
                 return past_it or self._solved(failed, place) or undecided
-            failed = [outcome for outcome in failed if _ranks(outcome.point) == _ranks(found.point)]
-        self._telling = max(failed, key=_differing)
+            failed = [outcome for outcome in failed if ranks(outcome.point) == ranks(found.point)]
+        self._telling = max(failed, key=differing)
         return []
+
+    def _fits_no_rank(self, found: Outcome) -> bool:
+        """Whether a model that is given, and takes one tensor, wants another rank of it whatever that has."""
+        if found.point.arguments is not None or len(tensors(found.point)) != 1:
+            return False
+        outcomes = [found]
+        for point in other_ranks(found.point):
+            outcome = self._attempt(point)
+            if outcome is None:
+                return False
+            outcomes.append(outcome)
+        if not all(isinstance(each.error, _KINDS) and each.built and not each.mended for each in outcomes):
+            return False
+        if not all(SPEAKS_OF_RANKS.search(each.words) for each in outcomes):
+            return False
+        # What a layer wants is what the code around it was written for: it is a dimension that does not exist.
+        self._telling = max(
+            outcomes, key=lambda each: (isinstance(each.error, IndexError), each.reach, ranks(each.point))
+        )
+        return self._telling.place is not None
 
     def _of_settings(self, found: Outcome, place: Place) -> list[Point]:
         """Points at which other arguments give the layer other settings; nothing if it refuses itself with all."""
@@ -211,7 +237,7 @@ class Search:
         """Nothing if inputs of each rank disagree in one way of their own; None if not; or a point that gets past."""
         groups: dict[tuple[int, ...], list[Outcome]] = {}
         for outcome in failed:
-            groups.setdefault(tuple(_ranks(outcome.point)), []).append(outcome)
+            groups.setdefault(tuple(ranks(outcome.point)), []).append(outcome)
         for group in groups.values():
             point, kept = group[0].point, set[str]()
             for path, value in leaves(point):
@@ -222,14 +248,14 @@ class Search:
                         return None
                     if tried.passes(place):
                         return [tried.point]
-                    if _same(tried, place):
+                    if same(tried, place):
                         group.append(tried)
                     fixed = fixed or tried.sides == (other, value, False)
                 if is_size(value) and len(group) == reached and path[0] == "argument":
                     return None  # a number that cannot be another one may be what disagrees
                 # What no other layer takes with another size has been looked at as well.
                 kept |= {path[0]} if fixed or (len(group) > reached and path[-1] != 0) else set()
-            if "input" not in kept or not (_regular(group) or _never_a_multiple(group)):
+            if "input" not in kept or not (regular(group) or never_a_multiple(group)):
                 return None
         return []
 
@@ -267,18 +293,18 @@ class Search:
         place = found.place
         assert place is not None
         kept = dict(leaves(start)).get(path) if path is not None else None
-        ranks = _ranks(start)
+        started = ranks(start)
         waiting = [start]
         for _ in range(_HELPING):
             if not waiting:
                 return None
             point = waiting.pop(0)
-            if _ranks(point) != ranks or (path is not None and dict(leaves(point)).get(path) != kept):
+            if ranks(point) != started or (path is not None and dict(leaves(point)).get(path) != kept):
                 continue
             outcome = self._attempt(point)
             if outcome is None:
                 return None
-            if outcome.passes(place) or _same(outcome, place):
+            if outcome.passes(place) or same(outcome, place):
                 return outcome
             waiting = [*itertools.islice(repairs(outcome, self.hints), 4), *waiting]
         return None
@@ -307,80 +333,3 @@ class Search:
             if outcome is not None and outcome.passes(place):
                 return [outcome.point]
         return []
-
-
-def _differing(outcome: Outcome) -> tuple[bool, int, int]:
-    """Whether no made-up number may be taken for a factor, how many differ (no two are taken for one), how small."""
-    sizes = [value for path, value in leaves(outcome.point) if path[0] == "argument" and is_size(value)]
-    return all(size > _FACTORS for size in sizes), len(set(sizes)), -sum(sizes)
-
-
-def _ranks(point: Point) -> list[int]:
-    return [len(value.shape) for value in tensors(point).values()]
-
-
-def _same(outcome: Outcome, place: Place) -> bool:
-    """Whether an outcome failed at this very place."""
-    mine = outcome.place
-    return mine is not None and (mine.key, mine.module) == (place.key, place.module) and mine.count <= place.count
-
-
-def _by_chance(found: Outcome, passed: Outcome) -> bool:
-    """Whether a sum that failed goes well where of one size, that is cut to smaller ones, just 1 is left, or was."""
-    name = str(getattr(found.raised.function, "__name__", "")).strip("_") if found.raised is not None else ""
-    if name not in _SUMS or found.sides is None:
-        return False
-    small, large = sorted((found.sides.given, found.sides.wanted))
-    alone = (large - small + 1, large // max(small, 1), 1)
-    before, after = dict(leaves(found.point)), dict(leaves(passed.point))
-    changed = [path for path, value in after.items() if before.get(path) != value]
-    return bool(changed) and all(path[0] == "input" and after[path] in alone for path in changed)
-
-
-def _elsewhere(outcome: Outcome, found: Outcome) -> bool:
-    """Whether forward took another way, on which it may well have run."""
-    if not outcome.built or outcome.ok or found.place is None:
-        return False
-    failed = {outcome.place.key} if outcome.place is not None else set[tuple[str, int]]()
-    return bool((set(outcome.done) | failed) - set(found.done) - {found.place.key})
-
-
-def _never_a_multiple(failed: list[Outcome]) -> bool:
-    """Whether one number is always a multiple of something, and the other is always the same and no multiple of it."""
-    known = [outcome.sides for outcome in failed if outcome.sides is not None and not outcome.sides.divides]
-    if len(known) != len(failed) or len({pair.wanted for pair in known}) != 1:
-        return False
-    return known[0].wanted % (math.gcd(*(pair.given for pair in known)) or 1) != 0
-
-
-def _regular(failed: list[Outcome]) -> bool:
-    """Whether what disagrees does so in one way: in the same words, by the same ratio or by the same difference."""
-    sides = [outcome.sides for outcome in failed]
-    known = [pair for pair in sides if pair is not None]
-    if not known:
-        return len({outcome.words for outcome in failed}) == 1 and bool(_RANKS.search(failed[0].words))
-    if len(known) != len(sides):
-        return False
-    if any(pair.agree for pair in known):
-        return False
-    ratios = {pair.given / pair.wanted if pair.wanted else 0.0 for pair in known}
-    differences = {pair.given - pair.wanted for pair in known}
-    if any(pair.divides for pair in known):
-        return len(ratios) == 1
-    return len(ratios) == 1 or len(differences) == 1
-
-
-def _always_more(failed: list[Outcome]) -> bool:
-    """Whether what disagrees differs by one size that was chosen, whatever it was: it is never nothing."""
-    paths = {path for path, value in leaves(failed[0].point) if is_size(value)}
-    tables = [dict(leaves(outcome.point)) for outcome in failed]
-    pairs = [outcome.sides for outcome in failed if outcome.sides is not None]
-    if len(pairs) != len(failed) or any(pair.agree or pair.divides for pair in pairs):
-        return False
-    for path in paths:
-        values = [table.get(path) for table in tables]
-        if len(set(values)) > 1 and all(is_size(value) for value in values):
-            ratios = {(pair.given - pair.wanted) / value for pair, value in zip(pairs, values) if value}
-            if len(ratios) == 1:
-                return True
-    return False
