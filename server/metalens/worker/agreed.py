@@ -68,13 +68,15 @@ def _meets_data(case: Case) -> bool:
     mistake = mistake_of(case)
     call = case.failure.modules[0]
     given = list(tensors_in((call.args, call.kwargs)))
+    # What is given may have been made of something else: `model(x / 255)`.
+    sources = [lineage_of(case.facts, part, dim).tensor for part in given for dim in range(part.dim())]
     data, decided = 0, mistake.layer is not None
     for tensor, dim in ((mistake.tensor, mistake.dim), (mistake.other, mistake.other_dim)):
         if tensor is None or not tensor.dim():
             continue
         lineage = lineage_of(case.facts, tensor, dim)
         decided = decided or lineage.layer is not None or isinstance(lineage.tensor, torch.nn.Parameter)
-        data += lineage.layer is None and any(lineage.tensor is part for part in given)
+        data += lineage.layer is None and any(lineage.tensor is part for part in (*given, *sources))
     return bool(data) and decided
 
 
