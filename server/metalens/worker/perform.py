@@ -33,6 +33,7 @@ from metalens.worker.trace.facts import Failure
 from metalens.worker.trace.failures import failure_of
 from metalens.worker.trace.following import Following
 from metalens.worker.trace.hybrid import Hybrid, Limit
+from metalens.worker.trace.modes import run_untrained
 from metalens.worker.trace.observe import Observer
 from metalens.worker.trace.parts import know_parts
 from metalens.worker.trace.rehearse import Stage
@@ -206,6 +207,8 @@ def perform(run: Run) -> Report:
             know_parts(observer)
             if run.explore:
                 run_alike(observer)
+            if not met:
+                run_untrained(observer)
         mode.settle()
         follow(pin for pin in run.pins if pin.arguments_at is None)
         for target in _left(run, observer) if run.explore and not met else ():

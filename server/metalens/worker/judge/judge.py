@@ -97,6 +97,8 @@ def notes(case: Case, mistake: Mistake) -> tuple[str, ...]:
         said.append(f"The tensor here is {list(mistake.tensor.shape)}.")
     if case.failure.arguments is not None:
         said.append(f"Built with {case.failure.arguments.text or 'no arguments'} ({case.failure.arguments.source}).")
+    if case.failure.in_use:
+        said.append("It was called once more after eval(), as in use: there it does otherwise than in training.")
     if case.failure.inputs is not None:
         said.append(f"Called with {case.failure.inputs.text} ({case.failure.inputs.source}).")
     return tuple(said)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Optional
 
 from metalens.worker.load.unknown import UnknownError
@@ -11,6 +11,7 @@ from metalens.worker.trace import probe
 from metalens.worker.trace.declared import run_declared
 from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.invent import inventions
+from metalens.worker.trace.modes import asks_for_mode, in_use
 from metalens.worker.trace.observe import Observer, Seen
 from metalens.worker.trace.provenance import conflict, layer_conflict
 from metalens.worker.trace.tracer import Tracer
@@ -152,6 +153,9 @@ def run_alone(seen: Seen, observer: Observer, may_judge: bool) -> str:
         if attempt is None:
             return ""
         if attempt.error is None:
+            if may_judge and asks_for_mode(module, observer):
+                with in_use(module, tracer):
+                    judge_attempt(replace(attempt, error=run(attempt.inputs())), run, tracer)
             return probe.text_of(attempt.specs)
         if may_judge:
             judge_attempt(attempt, run, tracer)

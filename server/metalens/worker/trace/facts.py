@@ -81,7 +81,8 @@ class Failure:
     module calls under way, outermost first. `grade` is the run's grade; `fixed` tells that the sizes in conflict were
     shown not to depend on any input or assumed value (only then may a `borrowed` run say something), or on none but
     what `unless` tells of. `leaked` is what the facts said of it at the time, and `names` the variables of the
-    innermost frame (forward may go on). `read` are the tensors whose sizes that frame may have used as numbers.
+    innermost frame (forward may go on). `read` are the tensors whose sizes that frame may have used as numbers. The
+    model was called once more, after `eval()`, if it is `in_use`.
     """
 
     error: BaseException
@@ -99,6 +100,7 @@ class Failure:
     unless: str = ""
     names: Mapping[str, Any] = field(default_factory=dict)
     read: tuple[Any, ...] = ()
+    in_use: bool = False
 
 
 @dataclass

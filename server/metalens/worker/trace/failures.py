@@ -56,6 +56,7 @@ def failure_of(error: BaseException, tracer: Tracer, observer: Observer) -> Opti
         leaked=tracer.recovery.leaked_before(error),
         names=dict(own[0].f_locals),
         read=tuple(part for frame in own for part in tracer.facts.read.get(frame.f_code, ())),
+        in_use=tracer.in_use,
     )
 
 

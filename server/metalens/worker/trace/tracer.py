@@ -68,7 +68,7 @@ class Tracer:
         self.mended, self.doubted = "", False
         self.guesses, self.counted = 0, False
         self.cut, self.called, self.hurries = False, 0, False
-        self.fixed, self.unless = False, ""
+        self.fixed, self.unless, self.in_use = False, "", False
         self.done: Optional[Counter[tuple[str, int]]] = None
         self.unpacked: Any = None
         self.raised: dict[int, Raised] = {}
