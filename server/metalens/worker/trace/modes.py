@@ -42,14 +42,16 @@ def run_untrained(observer: Observer) -> None:
 
 @contextlib.contextmanager
 def in_use(module: torch.nn.Module, tracer: Tracer) -> Iterator[None]:
-    """In the body the model is not in training."""
+    """In the body the model is not in training; then each part is again as the user left it."""
+    before = [(part, part.training) for part in module.modules()]
     tracer.in_use = True
     try:
         module.eval()
         yield
     finally:
         tracer.in_use = False
-        module.train()
+        for part, training in before:
+            part.training = training
 
 
 def asks_for_mode(module: torch.nn.Module, observer: Observer) -> bool:

@@ -37,7 +37,7 @@ from metalens.worker.trace.trial import Lab, Outcome, Place
 _CLIMBS = 0.4  # of the time that is left may be climbed
 _CLIMBING, _PATIENCE, _HELPING, _REPAIRS, _ALIKE = 240, 120, 10, 60, 2
 _SHORT, _SAME = 40, 2  # of what layers alone decide: so many tries, and so many other sizes for each of an input
-_ENOUGH = 4
+_ENOUGH = 4  # and so many failures, all in one way, say it where there is no time for more
 _KINDS = (RuntimeError, ValueError, IndexError)
 # What a layer says of its own settings, whatever it is given.
 _SETTINGS = re.compile(
