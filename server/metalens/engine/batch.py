@@ -34,6 +34,15 @@ class Planned:
     plan: Plan
 
 
+@dataclass(frozen=True, order=True)
+class _Answer:
+    """What a run brought: its place in the order of the runs, and the file that it began with."""
+
+    at: int
+    file: str = field(compare=False)
+    what: Report | Crash = field(compare=False)
+
+
 @dataclass
 class Batch:
     """The state of one check of many files.
@@ -48,8 +57,7 @@ class Batch:
     torch: str
     step: Callable[[str], None]
     at_once: int = 2
-    _answers: list[Report | Crash] = field(default_factory=list)
-    _own: dict[str, list[Report | Crash]] = field(default_factory=dict)
+    _answers: list[_Answer] = field(default_factory=list)
     _deeper: dict[str, tuple[Run, ...]] = field(default_factory=dict)
     _lines: set[tuple[str, tuple[str, ...]]] = field(default_factory=set)
     _elsewhere: set[tuple[Location, str]] = field(default_factory=set)
@@ -59,16 +67,18 @@ class Batch:
         """The results, in the order of the files."""
         shared = self._shared(lambda plan: plan.runs[: len(plan.runs) - plan.sweeps], self.files)
         total = len(shared) + len(self.files)
-        await self._each(self._rehearse(run, total) for run in shared)
+        await self._each(self._rehearse(at, run, total) for at, run in enumerate(shared))
         swept = self._shared(lambda plan: plan.runs[len(plan.runs) - plan.sweeps :], self._uncalled())
         total += len(swept)
-        await self._each(self._rehearse(run, total) for run in swept)
-        await self._each(self._alone(item, total) for item in self.files)
-        results = [self._merged(item) for item in self.files]
-        return tuple([await self._verified(item, result) for item, result in zip(self.files, results, strict=True)])
+        await self._each(self._rehearse(at, run, total) for at, run in enumerate(swept, len(shared)))
+        rehearsed = len(shared) + len(swept)
+        await self._each(self._alone(at, item, total) for at, item in enumerate(self.files, rehearsed))
+        results = [self._with_untold(self._merged(item)) for item in self.files]
+        await self._each(self._verify(results, at) for at in range(len(results)))
+        return tuple(results)
 
     def _shared(self, part: Callable[[Plan], Sequence[Run]], files: Iterable[Planned]) -> list[Run]:
-        """General rehearsals of each caller of any of the files, the files themselves first.
+        """General rehearsals of each caller of any of the files.
 
         Of the command lines each file gives its best one, then its second best.
         """
@@ -82,7 +92,9 @@ class Batch:
         for _, caller, run in sorted(lines, key=lambda line: line[0]):
             assumed = caller.assumed and (caller.file, caller.argv) not in told
             found[caller.file].setdefault(replace(caller, assumed=assumed), run)
-        return [general for callers in found.values() for general in self._general(callers)]
+        runs = [general for callers in found.values() for general in self._general(callers)]
+        # Long programs first: one that starts last, alone, is waited for by all.
+        return sorted(runs, key=lambda run: -len(self.text_of(run.callers[0].file)))
 
     def _general(self, callers: dict[Caller, Run]) -> Iterable[Run]:
         fresh = [caller for caller in callers if (caller.file, caller.argv) not in self._lines][:MOST_LINES]
@@ -109,13 +121,11 @@ class Batch:
 
         await asyncio.gather(*(one(item) for item in work))
 
-    async def _rehearse(self, run: Run, total: int) -> None:
+    async def _rehearse(self, at: int, run: Run, total: int) -> None:
         self._tell(run.callers[0].file, total)
-        answer = await self.run(run)
-        self._answers.append(answer)
-        self._own.setdefault(run.callers[0].file, []).append(answer)
+        self._answers.append(_Answer(at, run.callers[0].file, await self.run(run)))
 
-    async def _alone(self, item: Planned, total: int) -> None:
+    async def _alone(self, at: int, item: Planned, total: int) -> None:
         """Build and run what no caller explained."""
         self._tell(item.file, total)
         if not item.plan.runs:
@@ -128,28 +138,37 @@ class Batch:
         )
         if left:
             run = replace(item.plan.runs[0], targets=left, wanted=(), traces=(), thorough=True)
-            before = next((answer for answer in self._own.get(item.file, ()) if isinstance(answer, Crash)), None)
+            before = next((answer for answer in self._own(item.file) if isinstance(answer, Crash)), None)
             self._deeper[item.file] = (run,)
             answers = await rescue(run, before, self.attempt) if before else [await self.run(run)]
-            self._answers += answers
-            self._own.setdefault(item.file, []).extend(answers)
+            self._answers += [_Answer(at, item.file, answer) for answer in answers]
 
     def _tell(self, file: str, total: int) -> None:
         self._done += 1
         self.step(f"{self._done}/{total} {file}")
 
     def _merged(self, item: Planned) -> Result:
-        """The file's own answers tell of its problems; every report tells of its classes."""
-        own = self._own.get(item.file, [])
-        others = [answer for answer in self._answers if isinstance(answer, Report) and not _within(answer, own)]
-        result = merge(item.plan, item.text, item.version, [*own, *others], file=item.file)
+        """The file's own answers tell of its problems; every report tells of its classes.
+
+        In the order of the runs, however long each took: of equal evidence the first is shown.
+        """
+        others = [one.what for one in sorted(self._answers) if one.file != item.file]
+        reports = [what for what in others if isinstance(what, Report)]
+        result = merge(item.plan, item.text, item.version, [*self._own(item.file), *reports], file=item.file)
         return replace(result, torch=self.torch)
 
-    async def _verified(self, item: Planned, result: Result) -> Result:
+    def _with_untold(self, result: Result) -> Result:
+        return replace(result, elsewhere=tuple(filter(self._is_untold, result.elsewhere)))
+
+    def _own(self, file: str) -> list[Report | Crash]:
+        return [one.what for one in sorted(self._answers) if one.file == file]
+
+    async def _verify(self, results: list[Result], at: int) -> None:
+        """Keep, of the fixes of one result, those that mend."""
+        item, result = self.files[at], results[at]
         findings = [await self._offered(item, finding) for finding in result.findings]
-        others = [finding for finding in result.elsewhere if self._is_untold(finding)]
-        elsewhere = [await self._offered(item, finding) for finding in others]
-        return replace(result, findings=tuple(findings), elsewhere=tuple(elsewhere))
+        elsewhere = [await self._offered(item, finding) for finding in result.elsewhere]
+        results[at] = replace(result, findings=tuple(findings), elsewhere=tuple(elsewhere))
 
     def _is_untold(self, finding: Finding) -> bool:
         """Whether an error of another file stands in none that is checked as well, and no other file told it."""
@@ -168,10 +187,6 @@ class Batch:
             if isinstance(before, Report) and any(_same(finding, other) for other in before.findings):
                 return await verify(finding, [(run, before)], self.text_of, self.attempt)
         return replace(finding, fixes=())
-
-
-def _within(answer: Report, answers: Sequence[Report | Crash]) -> bool:
-    return any(answer is other for other in answers)
 
 
 def _same(one: Finding, other: Finding) -> bool:
