@@ -11,7 +11,7 @@ import pytest
 
 from harness.results import FILE, ROOT, tensor
 from harness.scenes import NET, built, finding, report
-from harness.workers import FakeWorker, Listener
+from harness.workers import Asked, FakeWorker, Listener
 from metalens.engine.edits import moved
 from metalens.engine.engine import Engine
 from metalens.engine.result import Result
@@ -380,3 +380,24 @@ async def test_a_restart_analyses_everything_open_again():
         assert d.worker.stopped
         (await d.worker.nth(2)).reply(report(built()))
         await d.listener.until(lambda results: len(results) == 2)
+
+
+# ---------------------------------------------------------------- many files
+
+
+async def test_of_equal_evidence_the_first_is_shown_however_long_its_run_took() -> None:
+    async with desk([TRAIN, OTHER]) as d:
+        d.workspace.open(FILE, NET.text, 1)
+        check = asyncio.ensure_future(d.engine.check_all([FILE], lambda step: None))
+        (await d.worker.nth(1)).reply(report())  # net.py itself, which builds nothing
+        slow, quick = await d.worker.nth(2), await d.worker.nth(3)
+        quick.reply(shown(quick))
+        slow.reply(shown(slow))
+        (result,) = await asyncio.wait_for(check, 5)
+    evidence = result.models[0].contexts[0].arguments
+    assert evidence is not None
+    assert evidence.text == f"Net({slow.run.callers[0].file})"
+
+
+def shown(asked: Asked) -> Report:
+    return report(built(arguments=Evidence(f"Net({asked.run.callers[0].file})", "call site")))

@@ -12,6 +12,7 @@ from metalens.engine.verify import verify
 from metalens.plan.plan import Plan
 from metalens.protocol.messages import Caller, Crash, Finding, Report, Run, Target
 from metalens.protocol.values import Location
+from metalens.workspace.documents import Unreadable
 
 Runner = Callable[[Run], Awaitable[Report | Crash]]
 Texts = Callable[[str], str]
@@ -94,7 +95,13 @@ class Batch:
             found[caller.file].setdefault(replace(caller, assumed=assumed), run)
         runs = [general for callers in found.values() for general in self._general(callers)]
         # Long programs first: one that starts last, alone, is waited for by all.
-        return sorted(runs, key=lambda run: -len(self.text_of(run.callers[0].file)))
+        return sorted(runs, key=lambda run: -self._length(run.callers[0].file))
+
+    def _length(self, file: str) -> int:
+        try:
+            return len(self.text_of(file))
+        except Unreadable:
+            return 0
 
     def _general(self, callers: dict[Caller, Run]) -> Iterable[Run]:
         fresh = [caller for caller in callers if (caller.file, caller.argv) not in self._lines][:MOST_LINES]
