@@ -36,6 +36,12 @@ _BULLET: dict[str, tuple[int, int]] = {
     **{"Ant": (28, 8), "Humanoid": (44, 17)},
 }
 _BULLET_NAME = re.compile(r"Roboschool(\w+)|(\w+)BulletEnv")
+# How high and wide the window is in which they are drawn, where every version has the same.
+_WINDOWS = {
+    **dict.fromkeys("CartPole MountainCar MountainCarContinuous".split(), (400, 600)),
+    **dict.fromkeys("LunarLander LunarLanderContinuous BipedalWalker BipedalWalkerHardcore".split(), (400, 600)),
+    **{"Pendulum": (500, 500), "Acrobot": (500, 500)},
+}
 # What a later version observes, where that changed: from that version on.
 _CHANGED: dict[str, tuple[tuple[int, int], ...]] = {
     "Ant": ((2, 111), (4, 27), (5, 105)),
@@ -87,13 +93,15 @@ _ID = re.compile(
 class Known:
     """What an environment shows (`observation`: a shape, or a number of states) and its actions, as above.
 
-    `pixels` tells that it shows images, bytes from 0 to 255; `atari` that it is a game of that console.
+    `pixels` tells that it shows images, bytes from 0 to 255; `atari` that it is a game of that console. A `frame` that
+    it renders is that high and wide; None where that is not known.
     """
 
     observation: "int | tuple[int, ...]"
     actions: "int | tuple[int, float]"
     pixels: bool = False
     atari: bool = False
+    frame: "Optional[tuple[int, int]]" = None
 
 
 def known(id: str) -> Optional[Known]:
@@ -124,7 +132,7 @@ def known(id: str) -> Optional[Known]:
     size, actions = _VECTORS[full]
     for since, changed in _CHANGED.get(full, ()):
         size = changed if version >= since else size
-    return Known((size,), actions)
+    return Known((size,), actions, frame=_WINDOWS.get(full))
 
 
 def procgen(name: str) -> Optional[Known]:
@@ -134,4 +142,7 @@ def procgen(name: str) -> Optional[Known]:
 
 def _atari(name: str, *, ram: bool, full_actions: bool) -> Known:
     actions = 18 if full_actions else _ATARI[name]
-    return Known((128,), actions, pixels=True) if ram else Known((210, 160, 3), actions, pixels=True, atari=True)
+    frame = (210, 160)
+    if ram:
+        return Known((128,), actions, pixels=True, frame=frame)
+    return Known((*frame, 3), actions, pixels=True, atari=True, frame=frame)

@@ -48,6 +48,7 @@ from metalens.worker.load import (
     texts,
     timm,
     vec_envs,
+    vendored,
     vision,
     yamls,
 )
@@ -150,6 +151,7 @@ _SOURCES = (
     fairscale.module,
     timm.module,
     vec_envs.module,
+    vendored.module,
     data_files.module,
     detectors.module,
     distributed.module,
@@ -198,7 +200,8 @@ class MissingFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         top = name.split(".", maxsplit=1)[0]
         if top in self.missing or name in conveniences.GONE:
             return importlib.machinery.ModuleSpec(name, self, is_package=True)
-        if name.rpartition(".")[2] in _WRITTEN and self._asked_by_workspace():
+        made_elsewhere = name.rpartition(".")[2] in _WRITTEN or vendored.module(name) is not None
+        if made_elsewhere and self._asked_by_workspace():
             return importlib.machinery.ModuleSpec(name, self, is_package=True)
         if "." in name or top in _NEVER or not self._asked_by_workspace():
             return None

@@ -13,6 +13,7 @@ import sys
 from typing import Any, ClassVar, Optional
 
 from metalens.worker.load import arrays, environments, spaces
+from metalens.worker.load.inventions import PICTURE_SIZES, invented, picture_extent
 from metalens.worker.load.unknown import Unknown
 
 STAND_IN = True
@@ -124,9 +125,16 @@ class Env:
         """Nothing is random."""
         return [seed]
 
-    def render(self, *args: Any, **kwargs: Any) -> Any:
-        """A picture is not known."""
-        return Unknown("a rendered frame")
+    def render(self, mode: Any = "human", *args: Any, **kwargs: Any) -> Any:
+        """A picture with three channels, if one is asked for."""
+        if "rgb_array" not in (mode, self.render_mode):
+            return Unknown("a rendered frame")
+        return arrays.numpy().zeros((*self._extent(), 3), "uint8")
+
+    def _extent(self) -> tuple[int, int]:
+        """The height and width of a picture."""
+        invented(PICTURE_SIZES)
+        return picture_extent(600, 400)[::-1]
 
     def close(self) -> None:
         """Nothing is open."""
@@ -151,6 +159,7 @@ class KnownEnv(Env):
 
     def __init__(self, known: environments.Known, shape: Any = None) -> None:
         self.observation_space, self.action_space = _spaces(known, shape)
+        self._frame = known.frame
         self.ale = _Console()
         self._max_episode_steps = _STEPS
         self._left = _EPISODE
@@ -159,6 +168,9 @@ class KnownEnv(Env):
         """The names of the actions of a game."""
         count = int(self.action_space.n)
         return _FEW.get(count, _MEANINGS[:count])
+
+    def _extent(self) -> tuple[int, int]:
+        return self._frame or super()._extent()
 
     def reset(self, *args: Any, **kwargs: Any) -> Any:
         """Zeros."""
@@ -213,6 +225,7 @@ def make(id: Any = None, *args: Any, **kwargs: Any) -> Any:
             return Unknown("an environment that is not installed")
         environment: Any = (AtariEnv if known.atari else KnownEnv)(known)
         environment.spec = Spec(id)
+        environment.render_mode = kwargs.get("render_mode")
         return environment
     entry = spec.entry_point
     if isinstance(entry, str):
@@ -290,6 +303,10 @@ class Wrapper(Env):
         if isinstance(result, Unknown):
             return result
         return stepped((self._shown(result[0]), self._valued(result[1]), *result[2:]))
+
+    def render(self, *args: Any, **kwargs: Any) -> Any:
+        """What the inner one renders."""
+        return self.env.render(*args, **kwargs)
 
     def _shown(self, observation: Any) -> Any:
         return observation

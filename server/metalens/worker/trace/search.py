@@ -59,6 +59,11 @@ class Answer:
     unless: str = ""
 
 
+def _is_plain(found: Outcome) -> bool:
+    """Whether layers alone decided what failed, or ranks did: few sizes show as well as many, a lost 1 among them."""
+    return found.fixed or (found.sides is None and SPEAKS_OF_RANKS.search(found.words) is not None)
+
+
 class Search:
     """One search, that ends at the latest at `until` (of `time.process_time`)."""
 
@@ -113,7 +118,7 @@ class Search:
         tries = since = 0
         now = time.process_time()
         end = now + (self.until - now) * _CLIMBS
-        while heap and tries < _CLIMBING and since < (_SHORT if best is not None and best.fixed else _PATIENCE):
+        while heap and tries < _CLIMBING and since < (_SHORT if best is not None and _is_plain(best) else _PATIENCE):
             if best is not None and time.process_time() > end:
                 return best
             before, cost, _, point = heapq.heappop(heap)
@@ -161,7 +166,7 @@ class Search:
             outcome = self._attempt(point)
             if outcome is None:
                 # What layers alone decided in a model that is given, few tries show as well as many.
-                decided = found.fixed and found.point.arguments is None and not past
+                decided = _is_plain(found) and found.point.arguments is None and not past
                 if not decided or len(failed) < _ENOUGH or not regular(failed):
                     return undecided
                 self._telling = found
@@ -265,7 +270,9 @@ class Search:
             # A model that is given says by its parameters and attributes which sizes it may be made for.
             own = self.lab.sizes if path[0] == "input" and is_size(value) else ()
             others = list(dict.fromkeys([*alternatives(path, value, point), *own]))
-            for other in others[:_SAME] if found.fixed and path[0] == "input" else others:
+            if _is_plain(found) and path[0] == "input":
+                others = [*others[:_SAME], *(other for other in others[_SAME:] if other == 1)]
+            for other in others:
                 yield frozenset((path,)), chosen(point, {path: other})
         yield from together(point)
         for other in (*(() if found.fixed else other_ranks(point)), *other_kinds(point)):
