@@ -175,10 +175,16 @@ def perform(run: Run) -> Report:
             end = time.process_time() + share
             current[:] = [caller]
             programs = stage.programs_of(caller)
+            given = set[tuple[str, str]]()
             for at, program in enumerate(programs):
                 left = end - time.process_time()
-                if left <= 0 or (at and _all_explained(run, observer, in_any_way=bool(program.mended))):
+                if left <= 0:
                     break
+                # An example that sets what none before it set may go another way through a model.
+                new = not program.mended and not program.settings <= given
+                if at and not new and _all_explained(run, observer, in_any_way=bool(program.mended)):
+                    continue
+                given |= program.settings
                 failed_before = len(failures)
                 # Of many programs in one page a slow one leaves time for those behind it.
                 with deadline(max(left / (len(programs) - at), left * _SLOW)):

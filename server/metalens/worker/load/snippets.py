@@ -6,7 +6,7 @@ import ast
 import json
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from metalens.worker.load.parsing import parsed
 from metalens.worker.load.walking import bound_names, nodes
@@ -107,3 +107,14 @@ def identifiers(tree: ast.Module) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module.rpartition(".")[2])
     return names
+
+
+def settings(tree: ast.Module, names: Collection[str]) -> frozenset[tuple[str, str]]:
+    """Which arguments a program gives by name in calls of these names: of what it calls, and of the argument."""
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and node.keywords:
+            called = ast.unparse(node.func).rpartition(".")[2]
+            if called in names:
+                found |= {(called, keyword.arg) for keyword in node.keywords if keyword.arg is not None}
+    return frozenset(found)

@@ -17,6 +17,10 @@ _MACHINE = re.compile(
     r"cuda\.is_available|cuda\.device_count|is_gpu|has_gpu|gpu_count|nccl.*is_available|exists\(|is_?file\(|is_?dir\("
     r"""|!= (?:''|"")"""
 )
+# Weights have the shapes that the model has already.
+_LOADS = re.compile(
+    r"(load|restore)_(from(_\w+)?|(\w+_)?weights?|pre_?trained(_\w+)?|state(_dict)?|(\w+_)?(checkpoints?|ckpt|param(eter)?s))"
+)
 _FILES = re.compile(r"(dir|path|folder|file|root)s?$|^listdir|^glob", re.IGNORECASE)
 _LEARNS = re.compile(r"learn|train|update|optimi|replay|improve", re.IGNORECASE)
 _EXITS = {"sys.exit", "exit", "quit", "os._exit"}
@@ -132,7 +136,7 @@ def asks_for_machine(test: ast.expr) -> bool:
 
 
 def is_output(statement: ast.stmt) -> bool:
-    """Whether a statement does nothing but tell people something, make a place for that, compare or write values.
+    """Whether a statement does nothing but tell people something, make a place for that, compare, write or load values.
 
     So does an assertion about what the machine has, or about files and folders: the data may not be here.
     """
@@ -143,7 +147,7 @@ def is_output(statement: ast.stmt) -> bool:
         return False
     function = call.func
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
-    return name in _OUTPUT or name in _WRITES or name.startswith("assert")
+    return name in _OUTPUT or name in _WRITES or name.startswith("assert") or _LOADS.fullmatch(name) is not None
 
 
 def looks_like_module(node: ast.ClassDef) -> bool:

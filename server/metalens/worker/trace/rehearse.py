@@ -10,7 +10,7 @@ import random
 import sys
 import types
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Optional
 
 import torch
@@ -24,7 +24,7 @@ from metalens.worker.load.pages import page_of
 from metalens.worker.load.parsing import OLDER, is_older
 from metalens.worker.load.readers import ReadersFinder
 from metalens.worker.load.slicing import slice_script, workspace_names
-from metalens.worker.load.snippets import continued, identifiers, programs
+from metalens.worker.load.snippets import continued, identifiers, programs, settings
 from metalens.worker.load.sources import Sources
 from metalens.worker.load.syntax import without_messages
 from metalens.worker.load.unknown import UnknownError
@@ -38,10 +38,11 @@ from metalens.worker.trace.tracer import Tracer
 
 @dataclass(frozen=True)
 class Program:
-    """What is rehearsed in one go; `mended` tells why that proves nothing, if so."""
+    """What is rehearsed in one go; `mended` tells why that proves nothing, if so, `settings` what it gives by name."""
 
     tree: ast.Module
     mended: str = ""
+    settings: frozenset[tuple[str, str]] = frozenset()
 
 
 class Stage:
@@ -214,7 +215,8 @@ def _relevant(found: list[Program], names: set[str]) -> list[Program]:
     if len(found) < 2 or not names:
         return found
     hits = [len(names & identifiers(program.tree)) for program in found]
-    return [found[at] for at in sorted(range(len(found)), key=lambda at: -hits[at]) if hits[at]]
+    order = [at for at in sorted(range(len(found)), key=lambda at: -hits[at]) if hits[at]]
+    return [replace(found[at], settings=settings(found[at].tree, names)) for at in order]
 
 
 def _is_definition(statement: ast.stmt) -> bool:
