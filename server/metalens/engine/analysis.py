@@ -149,6 +149,8 @@ class Analysis:
                 for run, answer in [*told, *narrowed(self._deeper, finding)]
                 if isinstance(answer, Report) and any(_key(other) == _key(finding) for other in answer.findings)
             ]
+            # What somebody wrote counts; choices that are open are many, and show the same.
+            found_by = [found for found in found_by if _is_written(found[0])] or found_by
             known = self._verified.get(_key(finding))
             told_by = frozenset(id(answer) for _, answer in found_by)  # which are all kept
             if not known or known[0] != told_by:
@@ -192,6 +194,10 @@ class Analysis:
         own = self.answers.get(0)
         found = {_key(finding) for finding in own.findings} if isinstance(own, Report) else set()
         return tuple(finding for finding in final.findings if _key(finding) not in found)
+
+
+def _is_written(run: Run) -> bool:
+    return not all(caller.assumed for caller in run.callers)
 
 
 def _rank(contexts: tuple[Context, ...]) -> Rank:
