@@ -53,6 +53,7 @@ from metalens.worker.load import (
     yamls,
 )
 from metalens.worker.load.sources import Sources
+from metalens.worker.load.substitutes import has_substitute
 from metalens.worker.load.unknown import Unknown
 
 STAND_IN = True
@@ -183,6 +184,17 @@ _SOURCES = (
 _REPLACING = (distributed, lightning, hydra, pytests)
 
 
+def _importing() -> Optional[types.FrameType]:
+    """The code that imports the module that is looked for."""
+    frame: Optional[types.FrameType] = sys._getframe(3)
+    while frame is not None:
+        ours = str(frame.f_globals.get("__name__")).startswith("metalens.")  # who hands on `import_module(name)`
+        if "importlib" not in frame.f_code.co_filename and not ours:
+            return frame
+        frame = frame.f_back
+    return None
+
+
 class MissingFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Last on the meta path: a package that nobody finds becomes a stand-in, if workspace code asks for it.
 
@@ -198,6 +210,8 @@ class MissingFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     ) -> Optional[importlib.machinery.ModuleSpec]:
         """A stand-in's spec, or None to let the import fail."""
         top = name.split(".", maxsplit=1)[0]
+        if _known(top) is None and _known(name) is None and self._has_substitute():
+            return None
         if top in self.missing or name in conveniences.GONE:
             return importlib.machinery.ModuleSpec(name, self, is_package=True)
         made_elsewhere = name.rpartition(".")[2] in _WRITTEN or vendored.module(name) is not None
@@ -208,15 +222,17 @@ class MissingFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self.missing.add(top)
         return importlib.machinery.ModuleSpec(name, self, is_package=True)
 
+    def _has_substitute(self) -> bool:
+        """Whether the workspace code that imports has something else to go on with."""
+        frame = _importing()
+        if frame is None or not self.sources.holds(frame.f_code.co_filename):
+            return False
+        file = frame.f_code.co_filename
+        return has_substitute(self.sources.text(file), file, frame.f_lineno)
+
     def _asked_by_workspace(self) -> bool:
-        frame: Optional[types.FrameType] = sys._getframe(2)
-        while frame is not None:
-            file = frame.f_code.co_filename
-            ours = str(frame.f_globals.get("__name__")).startswith("metalens.")  # who hands on `import_module(name)`
-            if "importlib" not in file and not ours:
-                return self.sources.holds(file)
-            frame = frame.f_back
-        return False
+        frame = _importing()
+        return frame is not None and self.sources.holds(frame.f_code.co_filename)
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
         """An empty stand-in."""

@@ -153,11 +153,12 @@ class Search:
             or not isinstance(error, _KINDS)
             or isinstance(error, _NO_KINDS)
             or found.mended
-            or not found.layered
         ):
             return undecided
         if _SETTINGS.search(found.words):
             return self._of_settings(found, place)
+        if not found.layered:
+            return undecided
         failed = [found]
         past: list[Outcome] = []
         moved: set[Path] = set()
