@@ -19,6 +19,8 @@ def patches() -> list[tuple[Any, str, Any]]:
         (torch.jit, "trace", _trace),
         (torch.jit, "trace_module", _trace_module),
         (torch.jit, "script", _scripted(torch.jit.script)),
+        (torch.jit, "script_method", lambda method: method),
+        (torch.jit, "ScriptModule", Scripted),
         (torch.jit, "freeze", _itself),
         (torch.jit, "optimize_for_inference", _itself),
         (torch.jit, "load", lambda *args, **kwargs: Unknown("torch.jit.load(...)", loaded=True)),
@@ -28,6 +30,13 @@ def patches() -> list[tuple[Any, str, Any]]:
     ]
     later = [(getattr(torch, "export", None), "export", _program), (torch.onnx, "dynamo_export", _dynamo_export)]
     return [*found, *(patch for patch in later if hasattr(patch[0], patch[1]))]
+
+
+class Scripted(torch.nn.Module):  # type: ignore[misc]
+    """The base of models that are compiled when they are built: what they compute is what their Python says."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__()
 
 
 def _itself(model: Any, *args: Any, **kwargs: Any) -> Any:

@@ -173,11 +173,13 @@ def _gathering(tracer: Tolerant, source: Iterator[Any]) -> Generator[Any, None, 
 
 
 def _late(tracer: Tolerant, items: range, frame: FrameType) -> Iterator[Any]:
-    states = [state_of(frame)]
+    states, called = [state_of(frame)], tracer.called
     for item in items[1:3]:
         yield item
         states.append(state_of(frame))
-    if not is_steady(_without(list(items[:3]), states)):
+    if len(items) > 3 and not is_steady(_without(list(items[:3]), states)):
+        if len(items) <= _MOST and (yield from _all_of(tracer, items[3:], called)):
+            return
         tracer.doubt("most rounds of a loop were left out")
         tracer.cut = True
     last = items[-1]
@@ -186,6 +188,19 @@ def _late(tracer: Tolerant, items: range, frame: FrameType) -> Iterator[Any]:
         yield regular
     if last not in items[:3]:
         yield last
+
+
+def _all_of(tracer: Tolerant, items: range, called: int) -> Generator[Any, None, bool]:
+    """The rest of a short loop, until one of its rounds calls a model; whether there was time for that."""
+    until = time.process_time() + _SECONDS
+    for item in items:
+        if tracer.called > called:
+            tracer.cut = True
+            return True
+        if time.process_time() > until:
+            return False
+        yield item
+    return True
 
 
 def _without(items: list[Any], states: list[dict[str, Any]]) -> list[dict[str, Any]]:

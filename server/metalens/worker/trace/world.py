@@ -26,6 +26,7 @@ from metalens.worker.trace import (
     processes,
     queues,
     raw_data,
+    shortage,
     sockets,
     temporary,
 )
@@ -54,6 +55,7 @@ def world() -> Iterator[None]:
         *casting.patches(),
         *files.patches(),
         *temporary.patches(),
+        *shortage.patches(),
         *sockets.patches(),
         *downloads.patches(),
         *exports.patches(),
