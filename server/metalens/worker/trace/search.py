@@ -148,12 +148,7 @@ class Search:
         """Points that get past the operation that failed; the point itself if that is not decided; else nothing."""
         place, error = found.place, found.error
         undecided = [found.point]
-        if (
-            place is None
-            or not isinstance(error, _KINDS)
-            or isinstance(error, _NO_KINDS)
-            or found.mended
-        ):
+        if place is None or not isinstance(error, _KINDS) or isinstance(error, _NO_KINDS) or found.mended:
             return undecided
         if _SETTINGS.search(found.words):
             return self._of_settings(found, place)
