@@ -64,6 +64,10 @@ def _is_plain(found: Outcome) -> bool:
     return found.fixed or (found.sides is None and SPEAKS_OF_RANKS.search(found.words) is not None)
 
 
+def _refuses_itself(outcome: Outcome) -> bool:
+    return _SETTINGS.search(outcome.words) is not None
+
+
 class Search:
     """One search, that ends at the latest at `until` (of `time.process_time`)."""
 
@@ -133,6 +137,8 @@ class Search:
                 return outcome
             if best is None or outcome.reach > best.reach:
                 best, since = outcome, 0
+            elif outcome.reach == best.reach and _refuses_itself(outcome) and not _refuses_itself(best):
+                best = outcome  # which others do as well, once what they were given has the rank for it
             seen[outcome.signature] += 1
             if seen[outcome.signature] > _ALIKE:
                 continue  # what ends in the same way again is no step ahead
@@ -150,7 +156,7 @@ class Search:
         undecided = [found.point]
         if place is None or not isinstance(error, _KINDS) or isinstance(error, _NO_KINDS) or found.mended:
             return undecided
-        if _SETTINGS.search(found.words):
+        if _refuses_itself(found):
             return self._of_settings(found, place)
         if not found.layered:
             return undecided
