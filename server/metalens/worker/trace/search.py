@@ -37,6 +37,7 @@ from metalens.worker.trace.trial import Lab, Outcome, Place
 _CLIMBS = 0.4  # of the time that is left may be climbed
 _CLIMBING, _PATIENCE, _HELPING, _REPAIRS, _ALIKE = 240, 120, 10, 60, 2
 _SHORT, _SAME = 40, 2  # of what layers alone decide: so many tries, and so many other sizes for each of an input
+_LITTLE = 4  # sizes up to here may be asked for, or lost: `squeeze`, `if x.shape[1] == 3`
 _ENOUGH = 4  # and so many failures, all in one way, say it where there is no time for more
 _KINDS = (RuntimeError, ValueError, IndexError)
 # What a layer says of its own settings, whatever it is given.
@@ -60,7 +61,7 @@ class Answer:
 
 
 def _is_plain(found: Outcome) -> bool:
-    """Whether layers alone decided what failed, or ranks did: few sizes show as well as many, a lost 1 among them."""
+    """Whether layers alone decided what failed, or ranks did: few sizes show as well as many."""
     return found.fixed or (found.sides is None and SPEAKS_OF_RANKS.search(found.words) is not None)
 
 
@@ -273,7 +274,7 @@ class Search:
             own = self.lab.sizes if path[0] == "input" and is_size(value) else ()
             others = list(dict.fromkeys([*alternatives(path, value, point), *own]))
             if _is_plain(found) and path[0] == "input":
-                others = [*others[:_SAME], *(other for other in others[_SAME:] if other == 1)]
+                others = [*others[:_SAME], *(other for other in others[_SAME:] if other <= _LITTLE and not found.fixed)]
             for other in others:
                 yield frozenset((path,)), chosen(point, {path: other})
         yield from together(point)
