@@ -112,9 +112,9 @@ def _command_lines(
     """Of each caller: those that choose the wanted classes come first."""
     named = dict.fromkeys([*(item.qualname.partition(".")[0] for item in classes), *sorted(registered(view, classes))])
     own = dict.fromkeys((Path(files[0]).stem, *named))
-    wanted = Wanted(
-        tuple(own), frozenset(name for other in others for name in other.choices), frozenset(named), files[0]
-    )
+    kept = frozenset(name for other in others for name in other.registered(view))
+    leading = kept.union(*(other.choices for other in others))
+    wanted = Wanted(tuple(own), leading, kept.union(named), files[0])
     return [lines_of(view, file, found.files, wanted) for file, found in zip(files, reached, strict=True)]
 
 

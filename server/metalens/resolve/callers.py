@@ -66,6 +66,10 @@ class CallerFile:
         found = classes_in(view, self.file)
         return tuple(item for item in found if item.qualname.partition(".")[0] in self.definitions)
 
+    def registered(self, view: View) -> frozenset[str]:
+        """The names under which those are kept in a registry."""
+        return registered(view, self.containing(view))
+
 
 def callers_of(workspace: Workspace, classes: Sequence[ModuleClass]) -> tuple[str, ...]:
     """At most `MAX_CALLERS` files, best first: the defining file if it builds anything, scripts, tests, pages, others.
@@ -82,9 +86,12 @@ def callers_in(view: View, classes: Sequence[ModuleClass]) -> tuple[CallerFile, 
     home = classes[0].file
     search = _Search(view)
     search.run((home, item.qualname.partition(".")[0]) for item in classes)
-    unnamed = all(item.kind in (Kind.HOME, Kind.CONTAINS) for item in search.callers(home))
+    leading = list(search.callers(home))
+    unnamed = all(item.kind in (Kind.HOME, Kind.CONTAINS) for item in leading)
     if unnamed or registered(view, classes):
         search.reach(reaching(view, home))
+    for file in sorted({item.file for item in leading if item.file != home and item.registered(view)}):
+        search.reach(reaching(view, file))
     found = sorted(search.callers(home), key=lambda item: (search.distance(item, home), item.file))
     # Many scripts of one kind tell less than a test or a page beside them.
     kinds = {item.kind: item for item in reversed(found)}

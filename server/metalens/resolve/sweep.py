@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TypeVar
 
 from metalens.resolve.configs import beside, config_files, existing, keys_of, siblings, values_of, words_of
 from metalens.resolve.index import View, is_below
@@ -14,6 +15,7 @@ from metalens.resolve.options import Facts, Option, Use, facts_of, joined
 from metalens.resolve.placed import Place
 from metalens.workspace.walk import CONFIGS
 
+_Item = TypeVar("_Item")
 _MOST_FUNCTIONS, _SHORT = 4, 2
 _MOST_CONFIGS = 300
 
@@ -264,8 +266,12 @@ class Sweep:
             programs = [
                 file for file in self.view.workspace.python_files() if "get_config" in words_of(self.view, file)
             ]
-            wanted = [file for file in programs if not self.classes.isdisjoint(values_of(self.view, file))]
-            return {self._shown(file): words_of(self.view, file) for file in wanted}
+            choosing: dict[frozenset[str], list[str]] = {}
+            for file in programs:
+                choosing.setdefault(self.classes & values_of(self.view, file), []).append(file)
+            choosing.pop(frozenset(), None)
+            # One for each class before any second one.
+            return {self._shown(file): words_of(self.view, file) for file in _in_turn([*choosing.values()])}
         if not option.configures:
             return found
         for file in self.view.workspace.configurations()[:_MOST_CONFIGS]:
@@ -344,6 +350,6 @@ def _with(base: tuple[str, ...], option: Option, value: str) -> tuple[str, ...] 
     return (*words, *base[1:]) if alike and base[0] != value else None
 
 
-def _in_turn(groups: Sequence[Sequence[tuple[str, ...]]]) -> Iterator[tuple[str, ...]]:
+def _in_turn(groups: Sequence[Sequence[_Item]]) -> Iterator[_Item]:
     for at in range(max(map(len, groups), default=0)):
         yield from (group[at] for group in groups if at < len(group))
