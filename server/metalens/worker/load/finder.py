@@ -210,7 +210,7 @@ class MissingFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     ) -> Optional[importlib.machinery.ModuleSpec]:
         """A stand-in's spec, or None to let the import fail."""
         top = name.split(".", maxsplit=1)[0]
-        if _known(top) is None and _known(name) is None and self._has_substitute():
+        if self._has_substitute() and _known(top) is None and _known(name) is None:
             return None
         if top in self.missing or name in conveniences.GONE:
             return importlib.machinery.ModuleSpec(name, self, is_package=True)

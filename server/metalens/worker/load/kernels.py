@@ -65,10 +65,4 @@ def module(name: str) -> Optional[dict[str, Any]]:
     top = name.partition(".")[0]
     if top == "flash_attn":
         return _FLASH
-    return _XFORMERS if name == "xformers.ops" else {"ops": _ops()} if name == "xformers" else None
-
-
-def _ops() -> Any:
-    import importlib  # noqa: PLC0415 - `xformers.ops` after `import xformers` alone
-
-    return importlib.import_module("xformers.ops")
+    return _XFORMERS if name == "xformers.ops" else {} if name == "xformers" else None
