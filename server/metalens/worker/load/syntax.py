@@ -21,6 +21,7 @@ _MACHINE = re.compile(
 _LOADS = re.compile(
     r"(load|restore)_(from(_\w+)?|(\w+_)?weights?|pre_?trained(_\w+)?|state(_dict)?|(\w+_)?(checkpoints?|ckpt|param(eter)?s))"
 )
+_VERSION = re.compile(r"__version__|version_info|python_version\(")
 _FILES = re.compile(r"(dir|path|folder|file|root)s?$|^listdir|^glob", re.IGNORECASE)
 _LEARNS = re.compile(r"learn|train|update|optimi|replay|improve", re.IGNORECASE)
 _EXITS = {"sys.exit", "exit", "quit", "os._exit"}
@@ -138,10 +139,12 @@ def asks_for_machine(test: ast.expr) -> bool:
 def is_output(statement: ast.stmt) -> bool:
     """Whether a statement does nothing but tell people something, make a place for that, compare, write or load values.
 
-    So does an assertion about what the machine has, or about files and folders: the data may not be here.
+    So does an assertion about what the machine has, or which version of what, or about files and folders: the data may
+    not be here.
     """
     if isinstance(statement, ast.Assert):
-        return asks_for_machine(statement.test) or _speaks_of_files(statement.test)
+        told = ast.unparse(statement.test)
+        return bool(_MACHINE.search(told) or _VERSION.search(told)) or _speaks_of_files(statement.test)
     call = statement.value if isinstance(statement, ast.Expr) else None
     if not isinstance(call, ast.Call):
         return False
