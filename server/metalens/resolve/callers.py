@@ -90,8 +90,11 @@ def callers_in(view: View, classes: Sequence[ModuleClass]) -> tuple[CallerFile, 
     unnamed = all(item.kind in (Kind.HOME, Kind.CONTAINS) for item in leading)
     if unnamed or registered(view, classes):
         search.reach(reaching(view, home))
-    for file in sorted({item.file for item in leading if item.file != home and item.registered(view)}):
-        search.reach(reaching(view, file))
+    # Who builds one of the models that a registry keeps builds the others as well.
+    others = sorted((item for item in leading if item.file != home), key=lambda item: search.distance(item, home))
+    keeper = next((item.file for item in others if item.registered(view)), None)
+    if keeper is not None:
+        search.reach(reaching(view, keeper))
     found = sorted(search.callers(home), key=lambda item: (search.distance(item, home), item.file))
     # Many scripts of one kind tell less than a test or a page beside them.
     kinds = {item.kind: item for item in reversed(found)}
