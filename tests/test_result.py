@@ -11,7 +11,7 @@ from harness.scenes import NET, built, finding, report
 from metalens.engine.edits import apply_edits, moved
 from metalens.engine.lines import shift_between
 from metalens.engine.result import merge
-from metalens.protocol.messages import Edit, Expression
+from metalens.protocol.messages import Edit, Expression, Related
 from metalens.protocol.values import Evidence, Location, Position, Range, Value
 
 
@@ -48,6 +48,15 @@ def test_the_same_finding_of_two_runs_counts_once_and_the_clean_run_speaks():
         built(), findings=[replace(finding(), location=Location(str(ROOT / "train.py"), NET.find("self.fc(x)")))]
     )
     assert [f.message for f in NET.result(mended, clean, elsewhere).findings] == ["clean"]
+
+
+def test_errors_of_another_file_in_which_this_one_has_a_part():
+    there = replace(finding(), location=Location(str(ROOT / "train.py"), NET.find("self.fc(x)")))
+    passed = replace(there, passes=(FILE,), message="this file was under way")
+    made = replace(there, related=(Related(NET.location("self.fc(x)"), "made"),), message="this file made the tensor")
+    warned = replace(passed, severity="warning")
+    for one, told in ((there, ()), (passed, (passed,)), (made, (made,)), (warned, ())):
+        assert NET.result(report(built(), findings=[one])).elsewhere == told
 
 
 def test_what_two_runs_say_of_a_model_in_the_same_words_is_one_mistake():
