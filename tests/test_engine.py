@@ -382,9 +382,6 @@ async def test_a_restart_analyses_everything_open_again():
         await d.listener.until(lambda results: len(results) == 2)
 
 
-# ---------------------------------------------------------------- many files
-
-
 async def test_of_equal_evidence_the_first_is_shown_however_long_its_run_took() -> None:
     async with desk([TRAIN, OTHER]) as d:
         d.workspace.open(FILE, NET.text, 1)

@@ -169,7 +169,7 @@ class Search:
             outcome = self._attempt(point)
             if outcome is None:
                 # What layers alone decided in a model that is given, few tries show as well as many.
-                decided = _is_plain(found) and found.point.arguments is None and not past
+                decided = found.fixed and found.point.arguments is None and not past
                 if not decided or len(failed) < _ENOUGH or not regular(failed):
                     return undecided
                 self._telling = found
