@@ -53,7 +53,11 @@ ENDING |= {"correct/processes_that_share.py"}
 ENDING |= {f"correct/{name}.py" for name in ("written_for_accelerators", "walked_folders")}
 ENDING |= {"correct/required_settings/train.py", "correct/options_in_a_file/train.py", "mistakes/older_losses.py"}
 ENDING |= {f"correct/targets_in_settings/{name}.py" for name in ("main", "nets/parts", "nets/models")}
-ENDING |= {"mistakes/chosen_alike/nets.py", "correct/configured_for_other_data/train.py"}
+ENDING |= {
+    "mistakes/chosen_alike/nets.py",
+    "mistakes/chosen_without_options/nets.py",
+    "correct/configured_for_other_data/train.py",
+}
 ENDING |= {
     f"mistakes/configured_by_programs/{name}.py" for name in ("main", "nets/__init__", "nets/small", "nets/utils")
 }

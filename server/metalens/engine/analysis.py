@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from metalens.engine.deepen import deeper_runs, narrowed
 from metalens.engine.lines import shift_between
@@ -23,6 +24,10 @@ _Key = tuple[str, Location]
 
 _NO_EVIDENCE = (True, True, True, 99, 99, 99)
 _OWN_EVIDENCE = (False, True, False, 0, 0, 99)  # something was seen, the grade is clean, and forward ran to its end
+
+# After so many seconds of runs, choices that nobody wrote are gone through no further, and no more fixes are tried.
+_CHOOSING = 40.0
+_FIXING = 90.0
 
 
 @dataclass
@@ -47,6 +52,7 @@ class Analysis:
     foreign: tuple[Finding, ...] = ()
     answers: dict[int, Report | Crash] = field(default_factory=dict)
     first_seconds: float = 0.0
+    _spent: float = 0.0
     _rescued: list[Report] = field(default_factory=list)
     _deeper: list[tuple[Run, Report]] = field(default_factory=list)
     _deepened: bool = False
@@ -60,10 +66,10 @@ class Analysis:
         runs = self.plan.runs
         shown: Result | None = None
         if runs:
-            self.answers[0] = await self.run(runs[0])
+            self.answers[0] = await self._timed(self.run, runs[0])
             self.first_seconds = time.perf_counter() - started
             shown = self._show(None, publish)
-            self._rescued = await rescue(runs[0], self.answers[0], self.attempt)
+            self._rescued = await rescue(runs[0], self.answers[0], partial(self._timed, self.attempt))
             if len(runs) > 1:
                 await self._verify()
                 shown = self._show(shown, publish)
@@ -83,7 +89,7 @@ class Analysis:
     async def _deepen(self) -> None:
         """Search for what the classes run with that no caller ran."""
         for run in deeper_runs(self.plan.runs, self.answers, self._merged().models):
-            answer = await self.run(run)
+            answer = await self._timed(self.run, run)
             if isinstance(answer, Report):
                 self._deeper.append((run, answer))
         if self._deeper:
@@ -95,8 +101,8 @@ class Analysis:
 
         async def one(index: int) -> None:
             async with turn:
-                if index < self.plan.telling or not self._explained():
-                    self.answers[index] = await self.run(self.plan.runs[index])
+                if index < self.plan.telling or (self._spent < _CHOOSING and not self._explained()):
+                    self.answers[index] = await self._timed(self.run, self.plan.runs[index])
                 else:
                     self._left_out.add(index)
 
@@ -110,6 +116,11 @@ class Analysis:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         return shown
+
+    async def _timed(self, run: Runner, wanted: Run) -> Report | Crash:
+        answer = await run(wanted)
+        self._spent += answer.seconds if isinstance(answer, Report) else wanted.timeout
+        return answer
 
     def _explained(self) -> bool:
         """Whether every class is known from evidence of its own, so that further callers can only repeat it."""
@@ -142,6 +153,7 @@ class Analysis:
         Where more runs found it since then, what mended the earlier ones is tried in those, or what was not tried yet.
         """
         merged = self._merged()
+        attempt = partial(self._timed, self.attempt)
         for finding in (*merged.findings, *merged.elsewhere):
             told = [(self.plan.runs[index], answer) for index, answer in sorted(self.answers.items())]
             found_by = [
@@ -159,9 +171,10 @@ class Analysis:
                     candidates = known[1].fixes
                     found_by = [found for found in found_by if id(found[1]) not in known[0]] or found_by
                 patience = PATIENCE if finding.location.file == self.file else LITTLE_PATIENCE
+                patience = min(patience, _FIXING - self._spent)
                 tried = replace(finding, fixes=candidates)
                 refused = self._refused.setdefault(_key(finding), set())
-                offered = await verify(tried, found_by, self.text_of, self.attempt, patience, refused)
+                offered = await verify(tried, found_by, self.text_of, attempt, patience, refused)
                 self._verified[_key(finding)] = told_by, offered
 
     def _all_tried(self, merged: Result) -> bool:

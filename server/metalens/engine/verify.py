@@ -58,13 +58,16 @@ async def verify(
     `found_by` are the runs in which it was found. A fix stays if after it every one of them has the finding no more,
     has no other finding than before, and the model's forward ends, or gets further than it did. A script's own mistake
     belongs to no model. The candidates are tried in their order, the likeliest first, and when enough are good the rest
-    is left untried. `refused` are those that failed before, in some of these runs; what fails now is added.
+    is left untried. After `patience` seconds none is begun any more, and one that mends what quicker runs found is not
+    tried in the slower ones. `refused` are those that failed before, in some of these runs; what fails now is added.
     """
     refused = set() if refused is None else refused
+    if patience <= 0:
+        return replace(finding, fixes=())
     deadline = time.monotonic() + patience
-    screen = await _screen(finding, found_by, run) if finding.fixes else None
+    screen = await _screen(finding, found_by, run) if finding.fixes and found_by else None
     # A slow caller is run once more only if there is something that mends what the quicker ones found.
-    ordered = sorted(found_by, key=lambda found: (found[0].thorough, found[1].seconds))
+    ordered = sorted(found_by, key=_slowness)
     tracked = [_Tracked(finding, found, run) for found in ordered]
     if screen is not None:
         tracked.insert(0, _Tracked(finding, screen, run, known=True))
@@ -73,7 +76,7 @@ async def verify(
         at = 0
         while at < len(candidates) and len(kept) < (enough if at < LIKELY else 1) and time.monotonic() < deadline:
             some = candidates[at : at + AT_ONCE]
-            trials = await asyncio.gather(*(_tried(fix, finding, tracked, text_of, run) for fix in some))
+            trials = await asyncio.gather(*(_tried(fix, finding, tracked, text_of, run, deadline) for fix in some))
             kept += [replace(fix, gives=trial.gives) for fix, trial in zip(some, trials, strict=True) if trial.mends]
             refused.update(fix.edits for fix, trial in zip(some, trials, strict=True) if not trial.mends)
             at += len(some)
@@ -88,17 +91,24 @@ def _kinds(fixes: Sequence[Fix]) -> tuple[tuple[list[Fix], int], ...]:
 
 
 async def _screen(finding: Finding, found_by: Sequence[Found], run: Runner) -> Found | None:
-    """A quicker run that finds the same: of a page with many programs only those that speak of the model."""
-    for original, before in found_by[:1]:
-        wanted = tuple(target for target in original.wanted if target.qualname == finding.model)
-        if not wanted or not any(caller.names for caller in original.callers):
-            return None
-        callers = tuple(replace(each, names=(finding.model,)) if each.names else each for each in original.callers)
-        quick = replace(original, callers=callers, targets=(), wanted=wanted)
-        report = await run(quick)
-        if isinstance(report, Report) and report.seconds < before.seconds / _QUICKER:
-            return (quick, report) if any(_is_same(finding, other) for other in report.findings) else None
+    """A quicker run that finds the same: only the caller that found it, and the programs that speak of the model."""
+    original, before = min(found_by, key=_slowness)
+    own = _own(finding, before)
+    wanted = tuple(target for target in original.wanted if target.qualname == finding.model)
+    callers = original.callers if own.caller is None else original.callers[own.caller : own.caller + 1]
+    if wanted:
+        callers = tuple(replace(each, names=(finding.model,)) if each.names else each for each in callers)
+    if callers == original.callers:
+        return None
+    quick = replace(original, callers=callers, targets=(), wanted=wanted or original.wanted)
+    report = await run(quick)
+    if isinstance(report, Report) and report.seconds < before.seconds / _QUICKER:
+        return (quick, report) if any(_is_same(finding, other) for other in report.findings) else None
     return None
+
+
+def _slowness(found: Found) -> tuple[bool, float]:
+    return found[0].thorough, found[1].seconds
 
 
 class _Tracked:
@@ -141,13 +151,17 @@ def _own(finding: Finding, report: Report) -> Finding:
     return next((other for other in report.findings if (other.code, other.location) == key), finding)
 
 
-async def _tried(fix: Fix, finding: Finding, found_by: Sequence[_Tracked], text_of: Texts, run: Runner) -> Trial:
+async def _tried(
+    fix: Fix, finding: Finding, found_by: Sequence[_Tracked], text_of: Texts, run: Runner, deadline: float
+) -> Trial:
     edited = {
         file: apply_edits(text_of(file), [edit for edit in fix.edits if edit.location.file == file])
         for file in {edit.location.file for edit in fix.edits}
     }
     gives: Value | None = None
-    for tracked in found_by:
+    for at, tracked in enumerate(found_by):
+        if at and time.monotonic() > deadline:
+            break
         original, before = await tracked.found()
         own = _own(finding, before)
         timeout = min(original.timeout, max(_LEAST_SECONDS, _SLOWER * before.seconds))

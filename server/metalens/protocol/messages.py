@@ -259,7 +259,7 @@ class Finding:
 
     `model` is the qualname of the class in whose run it was found. `torch` is PyTorch's own message on real tensors.
     `notes` are further sentences of the explanation. `passes` are the files whose code was under way. `called`: code
-    calls the model with inputs of its own.
+    calls the model with inputs of its own. `caller` is the first of the run's callers in which it was found.
     """
 
     code: str
@@ -273,6 +273,7 @@ class Finding:
     fixes: tuple[Fix, ...] = ()
     passes: tuple[str, ...] = ()
     called: bool = False
+    caller: Optional[int] = None
 
 
 @dataclass(frozen=True)

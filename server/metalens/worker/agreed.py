@@ -3,7 +3,8 @@
 One command line that nobody wrote proves nothing, for it may not go together with the script's other options. A model
 that never ran, and that fails at one place in several command lines, on other data in each, is wrong in all of them,
 unless it is the data and the options that disagree. A configuration file like one that is used was written for the
-script, and a line that chooses it shows mistakes of its own, but none between the data and the options.
+script, and a line that chooses it shows mistakes of its own, but none between the data and the options. A model that
+contradicts itself is wrong in one command line as well, if no option has a part in that.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from metalens.worker.judge.case import Case
 from metalens.worker.judge.lineage import lineage_of
 from metalens.worker.judge.rules import mistake_of
 from metalens.worker.trace.facts import Facts, Failure
-from metalens.worker.trace.observe import Seen
+from metalens.worker.trace.observe import Observer, Seen
 from metalens.worker.trace.operands import tensors_in
+from metalens.worker.within import contradicts_itself
 
 _LEAST = 2
 _NOTE = "Nobody wrote this command line; it fails with each of the {count} that were tried."
+_ITSELF = "Nobody wrote this command line, but no option has a part in what fails: {line}"
 
 
 @dataclass
@@ -32,11 +35,15 @@ class Chosen:
     """Failures of runs in which nothing was in doubt but the choice, each with its command line."""
 
     failed: list[tuple[Caller, Failure]] = field(default_factory=list)
+    itself: list[tuple[Caller, Failure]] = field(default_factory=list)
 
-    def add(self, caller: Caller, failure: Failure) -> None:
+    def add(self, caller: Caller, failure: Failure, observer: Observer) -> None:
         """Remember a failure of a model."""
         if failure.modules and failure.grade == "mended":
             self.failed.append((caller, failure))
+            told = replace(failure, grade="clean")
+            if _contradicts_itself(told, observer):
+                self.itself.append((caller, told))
 
     def findings(self, seen: list[Seen], facts: Facts) -> Iterator[Finding]:
         """What fails with whatever is chosen. `seen` are all the modules of the run."""
@@ -53,6 +60,20 @@ class Chosen:
                 continue
             told = judge.findings_of([failure], facts)
             yield from (replace(item, notes=(*item.notes, _NOTE.format(count=len(lines)))) for item in told)
+        alone = {
+            (failure.frames[-1].location, type(failure.error)): (caller, failure) for caller, failure in self.itself
+        }
+        for caller, failure in alone.values():
+            note = _ITSELF.format(line=" ".join(caller.argv))
+            yield from (replace(item, notes=(*item.notes, note)) for item in judge.findings_of([failure], facts))
+
+
+def _contradicts_itself(failure: Failure, observer: Observer) -> bool:
+    try:
+        case = judge.case_of(failure, observer.tracer.facts)
+        return case is not None and contradicts_itself(case, observer)
+    except Exception:  # noqa: BLE001 - judging runs torch on what user code left behind
+        return False
 
 
 def is_of_data(failure: Failure, facts: Facts) -> Optional[bool]:

@@ -98,6 +98,8 @@ def perform(run: Run) -> Report:
 
     def failure_with(error: BaseException) -> Optional[Failure]:
         failure = failure_of(error, tracer, observer)
+        if failure is not None and current:
+            failure = replace(failure, caller=run.callers.index(current[-1]))
         if failure is None or not (current and current[-1].alike and is_of_data(failure, tracer.facts)):
             return failure
         tracer.mended = tracer.mended or f"{os.path.basename(current[-1].file)} may be meant for other data"
@@ -108,7 +110,7 @@ def perform(run: Run) -> Report:
         if failure is not None:
             doubtful.extend([failure] if rests_on_data(failure, tracer.mended) else ())
             if current and current[-1].assumed and not tracer.doubted:
-                chosen.add(current[-1], failure)
+                chosen.add(current[-1], failure, observer)
             failures.append(failure)
             stop_at(judge.case_of(failure, tracer.facts) if run.until is not None else None)
             stop_at_last()

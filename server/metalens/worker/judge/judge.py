@@ -67,6 +67,7 @@ def explain(case: Case, repairs: Repairs = repairs_of) -> Finding:
         fixes=fixes,
         passes=tuple(dict.fromkeys(frame.location.file for frame in failure.frames)),
         called=failure.inputs is not None and failure.inputs.source != "probe",
+        caller=failure.caller,
     )
 
 

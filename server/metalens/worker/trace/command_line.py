@@ -25,10 +25,12 @@ _Patch = tuple[Any, str, Any]
 
 # The hooks of instrumented code call from here; libraries, which count on an exit, do not.
 _HOOKS = "metalens.worker.trace.tracer"
+_given: list[argparse.Namespace] = []
 
 
 def patches() -> list[_Patch]:
     """Stand-ins for parsers and exits: owner, name, value."""
+    _given.clear()
     found: list[_Patch] = [
         (argparse.ArgumentParser, "parse_args", _parse_args),
         (argparse.ArgumentParser, "parse_known_args", _parse_known_args),
@@ -66,7 +68,18 @@ def _parse_known_args(
             place = _PLACE.search(action.dest.lower()) and action.type in (None, str, Path) and action.nargs is None
             name = action.dest if action.type is not Path else Path(action.dest)
             setattr(result, action.dest, name if place else Unknown(f"the required argument {action.dest}"))
+    _given[:] = [result]
     return result, rest
+
+
+def options_given() -> Optional[set[Any]]:
+    """The numbers and texts that the last command line gave, or left as they were; None if none was parsed."""
+    if not _given:
+        return None
+    values: list[Any] = []
+    for value in vars(_given[0]).values():
+        values += value if isinstance(value, (list, tuple)) else [value]
+    return {value for value in values if isinstance(value, (int, float, str))}
 
 
 def _parse_args(parser: argparse.ArgumentParser, args: Any = None, namespace: Any = None) -> Any:

@@ -82,7 +82,7 @@ class Failure:
     shown not to depend on any input or assumed value (only then may a `borrowed` run say something), or on none but
     what `unless` tells of. `leaked` is what the facts said of it at the time, and `names` the variables of the
     innermost frame (forward may go on). `read` are the tensors whose sizes that frame may have used as numbers. The
-    model was called once more, after `eval()`, if it is `in_use`.
+    model was called once more, after `eval()`, if it is `in_use`. `caller` is the place of the run's caller.
     """
 
     error: BaseException
@@ -101,6 +101,7 @@ class Failure:
     names: Mapping[str, Any] = field(default_factory=dict)
     read: tuple[Any, ...] = ()
     in_use: bool = False
+    caller: Optional[int] = None
 
 
 @dataclass

@@ -15,6 +15,8 @@ import torch
 from metalens.worker.trace.facts import Facts, Origin
 
 _DEPTH = 48
+_TURNS = frozenset(("transpose", "permute", "swapaxes", "movedim", "t"))
+_DROPPING = frozenset(("mean", "sum", "amax", "amin", "norm", "squeeze", "select", "__getitem__"))
 _Sides = Optional["tuple[Any, ...]"]
 
 
@@ -95,25 +97,42 @@ def fixed(tensor: torch.Tensor, dim: int, facts: Facts, depth: int = _DEPTH) -> 
     name = str(getattr(origin.function, "__name__", ""))
     if name in ("cat", "concat"):
         return _joined(tensor, dim, origin, facts, depth)
+    made = _of_weights(tensor, dim, origin, name)
+    if made is not None:
+        return fixed(*made, facts, depth - 1)
     if name in ("flatten", "view", "reshape") or type(origin.module).__name__ == "Flatten":
         return _merged(tensor, dim, origin, facts, depth)
+    if name in _TURNS or (name in _DROPPING and origin.inputs and _is_part(tensor.shape, origin.inputs[0].shape)):
+        source = origin.inputs[0]
+        places = [place for place, other in enumerate(source.shape) if other == size]
+        return bool(places) and all(fixed(source, place, facts, depth - 1) for place in places)
     same = [part for part in origin.inputs if part.dim() == tensor.dim() and part.shape[dim] == size]
     return bool(same) and _passes(origin, name) and any(fixed(part, dim, facts, depth - 1) for part in same)
 
 
 def _passes(origin: Origin, name: str) -> bool:
     """Whether an operator that keeps the rank keeps each dimension in its place."""
-    return name not in (
-        "transpose",
-        "permute",
-        "swapaxes",
-        "movedim",
-        "t",
-        "einsum",
-        "rearrange",
-        "matmul",
-        "__getitem__",
-    )
+    return name not in _TURNS and name not in ("einsum", "rearrange", "matmul", "__getitem__")
+
+
+def _of_weights(tensor: torch.Tensor, dim: int, origin: Origin, name: str) -> Optional[tuple[torch.Tensor, int]]:
+    """The weights that give a dimension of the output its size, and which of theirs it is."""
+    weights = origin.inputs[1] if len(origin.inputs) > 1 else None
+    if weights is None or weights.dim() < 2:
+        return None
+    if name == "linear" and dim == tensor.dim() - 1:
+        return weights, 0
+    if name in ("conv1d", "conv2d", "conv3d") and dim == 1 and weights.dim() == tensor.dim():
+        return weights, 0
+    if name in ("matmul", "__matmul__", "mm", "bmm") and dim == tensor.dim() - 1:
+        return weights, weights.dim() - 1
+    return None
+
+
+def _is_part(fewer: torch.Size, more: torch.Size) -> bool:
+    """Whether some sizes are those of more dimensions, of which some are gone."""
+    waiting = iter(more)
+    return len(fewer) < len(more) and all(size in waiting for size in fewer)
 
 
 def _joined(tensor: torch.Tensor, dim: int, origin: Origin, facts: Facts, depth: int) -> bool:

@@ -12,159 +12,75 @@ from typing import Any, Optional
 import torch
 from torch import Tensor
 
+from metalens.worker.trace import layer_shapes
+from metalens.worker.trace.plain import alike, empty, is_plain, is_tidy
+
 Function = Callable[..., Any]
-Rule = Callable[["tuple[Any, ...]", "dict[str, Any]"], Optional[torch.Tensor]]
+Rule = Callable[["tuple[Any, ...]", "dict[str, Any]"], Any]
 
 _NUMBERS = (int, float, bool)
-_FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
-
-
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, Tensor) and value.is_meta and value.dtype in _FLOATS
-
-
-def _is_tidy(value: Any) -> bool:
-    """Where the layout of memory needs no rule either: what follows may be a `view`, which depends on it."""
-    return _is_plain(value) and bool(value.is_contiguous())
-
-
-def _empty(shape: Any, like: Tensor) -> Tensor:
-    return torch.empty(shape, dtype=like.dtype, device="meta")
-
-
-def _linear(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
-    if len(args) < 2 or kwargs:
-        return None
-    given, weight, bias = args[0], args[1], args[2] if len(args) > 2 else None
-    if not (_is_plain(given) and _is_plain(weight)) or weight.dim() != 2 or given.dim() == 0:
-        return None
-    if given.shape[-1] != weight.shape[1] or given.dtype != weight.dtype:
-        return None
-    if bias is not None and (bias.dtype != weight.dtype or bias.shape != weight.shape[:1]):
-        return None
-    return _empty((*given.shape[:-1], weight.shape[0]), given)
-
-
-def _layer_norm(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
-    if len(args) < 2 or not _is_tidy(args[0]) or not isinstance(args[1], (tuple, list)):
-        return None
-    given, shape = args[0], tuple(args[1])
-    weight = args[2] if len(args) > 2 else kwargs.get("weight")
-    bias = args[3] if len(args) > 3 else kwargs.get("bias")
-    fits = shape and tuple(given.shape[-len(shape) :]) == shape
-    for part in (weight, bias):
-        if part is not None and (tuple(part.shape) != shape or part.dtype != given.dtype):
-            return None
-    return torch.empty_like(given) if fits else None
-
-
-def _batch_norm(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
-    names = ("input", "running_mean", "running_var", "weight", "bias", "training")
-    bound = {**dict(zip(names, args)), **kwargs}
-    given, training = bound["input"], bound.get("training", False)
-    if not _is_tidy(given) or given.dim() < 2:
-        return None
-    for name in names[1:5]:
-        part = bound.get(name)
-        if part is not None and (tuple(part.shape) != (given.shape[1],) or part.dtype != given.dtype):
-            return None
-    if training and given.numel() // max(1, int(given.shape[1])) < 2:
-        return None
-    return torch.empty_like(given)
 
 
 def _same_shape(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
     """Elementwise functions of one tensor whose other arguments change no shape."""
-    if not args or not _is_plain(args[0]) or kwargs.get("out") is not None or kwargs.get("dtype"):
+    if not args or not is_plain(args[0]) or kwargs.get("out") is not None or kwargs.get("dtype"):
         return None
     if any(isinstance(part, Tensor) for part in (*args[1:], *kwargs.values())):
         return None
     in_place = kwargs.get("inplace") or (len(args) > 1 and args[-1] is True)
-    return args[0] if in_place else torch.empty_like(args[0])
+    return args[0] if in_place else alike(args[0])
 
 
 def _dropout(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
     rate = args[1] if len(args) > 1 else kwargs.get("p", 0.5)
-    if not _is_plain(args[0]) or not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
+    if not is_plain(args[0]) or not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
         return None
     in_place = kwargs.get("inplace") or (len(args) > 3 and args[3] is True)
-    return args[0] if in_place else torch.empty_like(args[0])
+    return args[0] if in_place else alike(args[0])
 
 
 def _softmax(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
     dim = args[1] if len(args) > 1 else kwargs.get("dim")
     known = set(kwargs) <= {"dim", "_stacklevel", "dtype"} and kwargs.get("dtype") is None and len(args) <= 2
-    if not known or not _is_tidy(args[0]) or not isinstance(dim, int) or not -args[0].dim() <= dim < args[0].dim():
+    if not known or not is_tidy(args[0]) or not isinstance(dim, int) or not -args[0].dim() <= dim < args[0].dim():
         return None
-    return torch.empty_like(args[0])
+    return alike(args[0])
+
+
+def _normalized(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
+    dim = args[2] if len(args) > 2 else kwargs.get("dim", 1)
+    plain = is_tidy(args[0]) if args else False
+    if not plain or kwargs.get("out") is not None or type(dim) is not int or not -args[0].dim() <= dim < args[0].dim():
+        return None
+    return alike(args[0])
+
+
+def _power(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
+    number = len(args) == 2 and not kwargs and type(args[1]) in (int, float)
+    return alike(args[0]) if number and is_plain(args[0]) else None
 
 
 def _arithmetic(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
     if len(args) != 2 or kwargs:
         return None
     left, right = args
-    if not _is_plain(left):
+    if not is_plain(left):
         left, right = right, left
-    if not _is_plain(left):
+    if not is_plain(left):
         return None
     if type(right) in (int, float):
-        return torch.empty_like(left)
-    if not (_is_tidy(left) and _is_tidy(right)) or left.dtype != right.dtype:
+        return alike(left)
+    if not (is_tidy(left) and is_tidy(right)) or left.dtype != right.dtype:
         return None
     if left.shape == right.shape:
-        return torch.empty_like(left)
+        return alike(left)
     sizes = []
     short, long = sorted((tuple(left.shape), tuple(right.shape)), key=len)
     for one, other in zip((1,) * (len(long) - len(short)) + short, long):
         if one != other and one != 1 and other != 1:
             return None
         sizes.append(other if one == 1 else one)
-    return _empty(sizes, left)
-
-
-def _attention(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
-    if len(args) < 3 or len(args) > 4 or kwargs.get("enable_gqa"):
-        return None
-    query, key, value = args[:3]
-    mask = args[3] if len(args) > 3 else kwargs.get("attn_mask")
-    if not all(_is_plain(part) and part.dtype == query.dtype and part.dim() >= 2 for part in (query, key, value)):
-        return None
-    if not query.shape[:-2] == key.shape[:-2] == value.shape[:-2]:
-        return None
-    if query.shape[-1] != key.shape[-1] or key.shape[-2] != value.shape[-2]:
-        return None
-    if (mask is not None and tuple(mask.shape[-2:]) != (query.shape[-2], key.shape[-2])) or getattr(
-        mask, "ndim", 2
-    ) != 2:
-        return None
-    if query.dim() != 4:
-        return _empty((*query.shape[:-1], value.shape[-1]), query)
-    batch, heads, length, _ = query.shape  # the kernels lay the heads of one position side by side
-    return _empty((batch, length, heads, value.shape[-1]), query).transpose(1, 2)
-
-
-def _convolution(space: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
-    names = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
-    bound = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1, **dict(zip(names, args)), **kwargs}
-    given, weight, bias, groups = bound["input"], bound["weight"], bound.get("bias"), bound["groups"]
-    if not (_is_tidy(given) and _is_plain(weight)) or given.dtype != weight.dtype:
-        return None
-    if not given.dim() == weight.dim() == space + 2:
-        return None
-    if bias is not None and (tuple(bias.shape) != (weight.shape[0],) or bias.dtype != weight.dtype):
-        return None
-    if type(groups) is not int or groups < 1 or weight.shape[0] % groups or given.shape[1] != weight.shape[1] * groups:
-        return None
-    sizes = [int(given.shape[0]), int(weight.shape[0])]
-    windows = [_each(bound[name], space) for name in ("stride", "padding", "dilation")]
-    if not all(windows) or 0 in given.shape:
-        return None
-    for size, kernel, stride, padding, dilation in zip(given.shape[2:], weight.shape[2:], *windows):
-        left = int(size) + 2 * padding - dilation * (int(kernel) - 1) - 1
-        if left < 0 or stride < 1 or padding < 0 or dilation < 1:
-            return None
-        sizes.append(left // stride + 1)
-    return _empty(sizes, given)
+    return empty(sizes, left)
 
 
 def _joined(new: bool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
@@ -190,28 +106,34 @@ def _joined(new: bool, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optiona
             part.shape[:at] == first.shape[:at] and part.shape[at + 1 :] == first.shape[at + 1 :] for part in parts
         )
         sizes[at] = sum(part.shape[at] for part in parts)
-    return _empty(sizes, first) if fits else None
+    return empty(sizes, first) if fits else None
 
 
-def _each(value: Any, space: int) -> tuple[int, ...]:
-    """One number for each dimension of space; nothing for words such as "same"."""
-    values = (value,) * space if type(value) is int else tuple(value) if isinstance(value, (tuple, list)) else ()
-    values = values * space if len(values) == 1 else values
-    return values if len(values) == space and all(type(item) is int for item in values) else ()
-
-
-def _weight_norm(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
-    plain = len(args) >= 2 and _is_tidy(args[0]) and _is_plain(args[1]) and args[0].dim() == args[1].dim()
-    return torch.empty_like(args[0]) if plain else None
+def _reduced(count: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Of what leaves one value of each row: in so many tensors, a pair or one."""
+    if not args or len(args) > 3 or not is_tidy(args[0]) or not set(kwargs) <= {"dim", "keepdim", "unbiased"}:
+        return None
+    given, rest = args[0], {**dict(zip(("dim", "keepdim"), args[1:])), **kwargs}
+    dims, kept = rest.get("dim"), rest.get("keepdim", False)
+    dims = (dims,) if type(dims) is int else dims
+    if type(dims) not in (tuple, list) or not dims or type(kept) is not bool or 0 in given.shape:
+        return None
+    if not all(type(dim) is int and -given.dim() <= dim < given.dim() for dim in dims):
+        return None
+    gone = {dim % given.dim() for dim in dims}
+    sizes = [1 if at in gone else size for at, size in enumerate(given.shape) if kept or at not in gone]
+    if len(gone) != len(dims):
+        return None
+    return empty(sizes, given) if count == 1 else tuple(empty(sizes, given) for _ in range(count))
 
 
 def _identity(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
-    return args[0] if _is_plain(args[0]) else None
+    return args[0] if is_plain(args[0]) else None
 
 
 def _in_place(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]:
     """What changes values alone, as the beginnings of weights are made."""
-    if not _is_plain(args[0]) or not all(
+    if not is_plain(args[0]) or not all(
         part is None or type(part) in _NUMBERS for part in (*args[1:], *kwargs.values())
     ):
         return None
@@ -221,21 +143,31 @@ def _in_place(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Tensor]
 def _rules() -> dict[Any, Rule]:
     functional = torch.nn.functional
     table: dict[Any, Rule] = {
-        functional.linear: _linear,
-        functional.layer_norm: _layer_norm,
-        functional.batch_norm: _batch_norm,
+        functional.linear: layer_shapes.linear,
+        functional.layer_norm: layer_shapes.layer_norm,
+        functional.batch_norm: layer_shapes.batch_norm,
+        functional.group_norm: layer_shapes.group_norm,
+        functional.instance_norm: layer_shapes.instance_norm,
+        functional.normalize: _normalized,
+        functional.interpolate: layer_shapes.resized,
+        functional.grid_sample: layer_shapes.sampled,
+        functional.cross_entropy: layer_shapes.cross_entropy,
+        functional.prelu: layer_shapes.prelu,
         functional.dropout: _dropout,
-        functional.scaled_dot_product_attention: _attention,
+        functional.scaled_dot_product_attention: layer_shapes.attention,
         Tensor.detach: _identity,
         torch.cat: partial(_joined, False),
         torch.stack: partial(_joined, True),
-        torch._weight_norm: _weight_norm,
-        torch.conv1d: partial(_convolution, 1),
-        torch.conv2d: partial(_convolution, 2),
-        torch.conv3d: partial(_convolution, 3),
+        torch._weight_norm: layer_shapes.weight_norm,
+        torch.adaptive_avg_pool1d: partial(layer_shapes.averaged, 1),
+        functional.adaptive_avg_pool2d: partial(layer_shapes.averaged, 2),
+        functional.adaptive_avg_pool3d: partial(layer_shapes.averaged, 3),
+        torch.conv1d: partial(layer_shapes.convolution, 1),
+        torch.conv2d: partial(layer_shapes.convolution, 2),
+        torch.conv3d: partial(layer_shapes.convolution, 3),
     }
     for holder, names in (
-        (functional, "relu gelu silu leaky_relu elu selu mish hardswish hardsigmoid relu6 softplus tanhshrink"),
+        (functional, "relu gelu silu leaky_relu elu selu mish hardswish hardsigmoid hardtanh relu6 softplus"),
         (torch, "relu sigmoid tanh exp sqrt rsqrt abs sin cos erf log neg relu_ selu"),
         (Tensor, "relu sigmoid tanh exp sqrt rsqrt abs sin cos erf log neg clone square"),
     ):
@@ -245,9 +177,17 @@ def _rules() -> dict[Any, Rule]:
         " exp log sqrt rsqrt abs neg sigmoid tanh trunc round floor ceil"
     ).split():
         table[getattr(Tensor, f"{name}_")] = _in_place
+    for holder in (torch, Tensor):
+        table.update({getattr(holder, name): partial(_reduced, 1) for name in ("mean", "sum", "var", "std", "amax")})
+    table[torch.var_mean] = partial(_reduced, 2)
     for holder in (functional, torch, Tensor):
         for name in ("softmax", "log_softmax"):
             table[getattr(holder, name)] = _softmax
+    for name in ("matmul", "bmm", "__matmul__"):
+        table.update(
+            {getattr(holder, name): layer_shapes.matmul for holder in (torch, Tensor) if hasattr(holder, name)}
+        )
+    table.update({torch.pow: _power, Tensor.pow: _power, Tensor.__pow__: _power})
     for holder in (torch, Tensor):
         for name in ("add", "sub", "mul", "div", "true_divide", "__radd__", "__rsub__", "__rmul__", "__rtruediv__"):
             if hasattr(holder, name):
