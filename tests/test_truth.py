@@ -49,6 +49,7 @@ ENDING |= {f"mistakes/{name}.py" for name in ("built_but_never_called", "called_
 ENDING |= {f"mistakes/{name}.py" for name in ("fits_no_rank", "otherwise_in_use")}
 ENDING |= {f"mistakes/chosen_by_name/models/{name}.py" for name in ("steady", "hasty", "picky", "narrow")}
 ENDING |= {"mistakes/has_to_be_chosen/nets.py", "mistakes/module_by_text/models/small.py"}
+ENDING |= {"mistakes/vocabulary_elsewhere/nets.py"}
 ENDING |= {"correct/processes_that_share.py"}
 ENDING |= {f"correct/{name}.py" for name in ("written_for_accelerators", "walked_folders")}
 ENDING |= {"correct/required_settings/train.py", "correct/options_in_a_file/train.py", "mistakes/older_losses.py"}

@@ -161,7 +161,9 @@ class Analysis:
                 for run, answer in [*told, *narrowed(self._deeper, finding)]
                 if isinstance(answer, Report) and any(_key(other) == _key(finding) for other in answer.findings)
             ]
-            # What somebody wrote counts; choices that are open are many, and show the same.
+            # What somebody wrote counts; choices that are open are many, and show the same. What is searched for is the
+            # less sure, as a search goes another way where the mistake is gone.
+            found_by = [found for found in found_by if not found[0].thorough] or found_by
             found_by = [found for found in found_by if _is_written(found[0])] or found_by
             known = self._verified.get(_key(finding))
             told_by = frozenset(id(answer) for _, answer in found_by)  # which are all kept

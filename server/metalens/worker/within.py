@@ -85,7 +85,5 @@ def _plain(value: Any) -> Iterator[Any]:
     elif isinstance(value, (int, float, str)):
         if not isinstance(value, (int, float)) or value >= _COMMON:
             yield value
-    elif value is not None and not isinstance(value, type) and not callable(value):
-        yield None
-    elif isinstance(value, torch.nn.Module):
+    elif isinstance(value, torch.nn.Module) or not (value is None or callable(value)):
         yield None

@@ -60,14 +60,14 @@ def slot_in(source: Source, call: ast.Call, cls: type, argument: str, kept: int 
     for keyword in call.keywords:
         if keyword.arg == argument:
             return Slot(source, call, argument, keyword.value)
-    if any(keyword.arg is None for keyword in call.keywords):
-        return None
     if argument not in names:
         return None
     place = names.index(argument) + kept
     if any(isinstance(arg, ast.Starred) for arg in call.args[: place + 1]):
         return None
-    return Slot(source, call, argument, call.args[place] if place < len(call.args) else None)
+    if place < len(call.args):
+        return Slot(source, call, argument, call.args[place])
+    return None if any(keyword.arg is None for keyword in call.keywords) else Slot(source, call, argument, None)
 
 
 def is_inside(facts: Facts, module: Any) -> bool:

@@ -105,6 +105,19 @@ def lineage_of(facts: Facts, tensor: Any, dim: int) -> Lineage:
     return Lineage(None, None, tensor, dim, arithmetic, how, parts, tuple(steps))
 
 
+def split_from(lineage: Lineage) -> Optional[tuple[Any, int]]:
+    """The tensor, and its dimension, that a reshape made this dimension and others of: heads, of a width."""
+    origin, tensor = lineage.origin, lineage.tensor
+    if origin is None or operation_of(origin) not in RESHAPES or not origin.inputs:
+        return None
+    source = origin.inputs[0]
+    for dim in range(source.dim()):
+        run = _merged(tuple(tensor.shape), tuple(source.shape), dim)
+        if run is not None and run[1] > 1 and run[0] <= lineage.dim < sum(run):
+            return source, dim
+    return None
+
+
 def producing_layer(facts: Facts, tensor: Any) -> Any:
     """The last torch.nn layer that this tensor came through, whatever it set; None if it came through none."""
     for _ in range(_STEPS):

@@ -20,6 +20,7 @@ from metalens.worker.load.syntax import (
     calls,
     constant_names,
     count_of,
+    ends_in_return,
     is_broad,
     is_docstring,
     is_output,
@@ -316,8 +317,8 @@ class _Rewriter:
         )
         attributes = attributes_of(statement)
         stores = [part for part in nodes(statement) if isinstance(part, _PLACES) and isinstance(part.ctx, ast.Store)]
-        returns = isinstance(statement, ast.Return)
-        pure = (binding and len(stores) == len(attributes)) or returns or is_output(statement)
+        ends = ends_in_return(statement)
+        pure = (binding and len(stores) == len(attributes)) or ends or is_output(statement)
         loss = KEEPS if pure else ASKS if isinstance(statement, ast.Assert) else CALLS if calls(statement) else LOSES
         number = self.flag(self.number(statement), statement)
         inner = self._inside(statement)
@@ -329,7 +330,7 @@ class _Rewriter:
         doubt = ast.Call(ast.Name(SKIP, _LOAD, **at), [number, ast.Constant(LOSES, **at)], [], **at)
         lost = [ast.ExceptHandler(ast.Name(ERROR, _LOAD, **at), None, [ast.Expr(doubt, **at)], **at)]
         failed += [ast.Try([ast.Assign([target], unknown, **at)], lost, [], [], **at) for target in attributes]
-        if returns:
+        if ends:
             failed.append(ast.Return(unknown, **at))
         handler = ast.ExceptHandler(ast.Name(ERROR, _LOAD, **at), None, failed, **at)
         return ast.Try([inner], [handler], [], [], **at)

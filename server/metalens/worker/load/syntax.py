@@ -211,3 +211,10 @@ def _is_told(call: Any) -> bool:
 def _speaks_of_files(test: ast.expr) -> bool:
     names = (part.id if isinstance(part, ast.Name) else getattr(part, "attr", "") for part in ast.walk(test))
     return any(map(_FILES.search, names))
+
+
+def ends_in_return(statement: ast.stmt) -> bool:
+    """Whether all that a statement does is to give what a function returns: `with open(path) as file: return ...`."""
+    if isinstance(statement, ast.With) and len(statement.body) == 1:
+        return ends_in_return(statement.body[0])
+    return isinstance(statement, ast.Return)

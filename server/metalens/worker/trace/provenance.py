@@ -49,11 +49,13 @@ def conflict(function: Any, args: tuple[Any, ...], facts: Facts) -> _Sides:
 
 def layer_conflict(module: Any, args: tuple[Any, ...], facts: Facts) -> _Sides:
     """As `conflict`, for a layer of torch that checks its input itself."""
-    wanted = getattr(module, "num_features", None)
+    recurrent = isinstance(module, torch.nn.RNNBase)
+    wanted = getattr(module, "input_size" if recurrent else "num_features", None)
     given = args[0] if args else None
     if not isinstance(wanted, int) or not isinstance(given, torch.Tensor) or given.dim() < 2:
         return None
-    return _sides(given, 1, wanted, facts) if type(module).__module__.startswith("torch.nn") else None
+    own = type(module).__module__.startswith("torch.nn")
+    return _sides(given, -1 if recurrent else 1, wanted, facts) if own else None
 
 
 def from_layers(values: Any, facts: Facts) -> bool:

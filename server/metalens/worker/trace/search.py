@@ -38,6 +38,8 @@ _CLIMBS = 0.4  # of the time that is left may be climbed
 _CLIMBING, _PATIENCE, _HELPING, _REPAIRS, _ALIKE = 240, 120, 10, 60, 2
 _SHORT, _SAME = 40, 2  # of what layers alone decide: so many tries, and so many other sizes for each of an input
 _LITTLE = 4  # sizes up to here may be asked for, or lost: `squeeze`, `if x.shape[1] == 3`
+_DETOUR = 2  # so much of what mends a step back is as good as what comes after a step ahead
+_FEW = 3  # other choices show whether a size is asked for
 _ENOUGH = 4  # and so many failures, all in one way, say it where there is no time for more
 _KINDS = (RuntimeError, ValueError, IndexError)
 # What a layer says of its own settings, whatever it is given.
@@ -63,6 +65,14 @@ class Answer:
 def _is_plain(found: Outcome) -> bool:
     """Whether layers alone decided what failed, or ranks did: few sizes show as well as many."""
     return found.fixed or (found.sides is None and SPEAKS_OF_RANKS.search(found.words) is not None)
+
+
+def _is_wanted(outcome: Outcome, other: int, value: int) -> bool:
+    """Whether what was said of another size is that it is not this one, or not so many times this one."""
+    sides = outcome.sides
+    if sides is None or sides.divides:
+        return isinstance(outcome.error, AssertionError)
+    return sides.given * value == sides.wanted * other or sides.wanted * value == sides.given * other
 
 
 def _refuses_itself(outcome: Outcome) -> bool:
@@ -119,6 +129,7 @@ class Search:
         heap: list[tuple[int, int, int, Point]] = [(2, 0, next(order), point) for point in starts]
         best: Optional[Outcome] = None
         asked: set[str] = set()
+        detours: set[str] = set()
         seen: Counter[object] = Counter()
         tries = since = 0
         now = time.process_time()
@@ -143,6 +154,11 @@ class Search:
             seen[outcome.signature] += 1
             if seen[outcome.signature] > _ALIKE:
                 continue  # what ends in the same way again is no step ahead
+            # Where two sizes hang together, one step alone is a step back.
+            steps = itertools.islice(repairs(outcome, self.hints), _DETOUR)
+            for rank, other in enumerate(steps if -outcome.reach > before and point.key not in detours else ()):
+                detours.add(other.key)
+                heapq.heappush(heap, (before, cost + rank, next(order), other))
             # Of points that got as far, what is few and likely changes away comes first.
             cost = 0 if -outcome.reach < before else cost + 1
             for rank, other in enumerate(itertools.islice(repairs(outcome, self.hints), _REPAIRS)):
@@ -204,8 +220,22 @@ class Search:
             if past_it is None or past_it:
                 return past_it or self._solved(failed, place) or undecided
             failed = [outcome for outcome in failed if ranks(outcome.point) == ranks(found.point)]
+        if not (found.fixed or self._all_moved(found, failed)):
+            return undecided
         self._telling = max(failed, key=differing)
         return []
+
+    def _all_moved(self, found: Outcome, failed: list[Outcome]) -> bool:
+        """Whether each size of the inputs was another one in some failure, or a layer wants just that one."""
+        chosen_in = [dict(leaves(outcome.point)) for outcome in failed]
+        for path, value in leaves(found.point):
+            if path[0] != "input" or not is_size(value) or any(known.get(path, value) != value for known in chosen_in):
+                continue
+            others = alternatives(path, value, found.point)[:_FEW]
+            tried = [(other, self._attempt(chosen(found.point, {path: other}))) for other in others]
+            if not any(outcome is not None and _is_wanted(outcome, other, value) for other, outcome in tried):
+                return False
+        return True
 
     def _fits_no_rank(self, found: Outcome) -> bool:
         """Whether a model that is given, and takes one tensor, wants another rank of it whatever that has."""

@@ -20,7 +20,7 @@ from metalens.worker.trace.invent import MadeUp
 from metalens.worker.trace.observe import Observer
 from metalens.worker.trace.operands import is_lazy
 from metalens.worker.trace.operators import FIRST
-from metalens.worker.trace.provenance import conflict, from_layers
+from metalens.worker.trace.provenance import conflict, from_layers, layer_conflict
 
 _SIZES, _MOST = 32, 1 << 16  # how many numbers of a model are of interest, and how large they may be
 _ELEMENTWISE = frozenset("add sub mul truediv div iadd isub imul itruediv".split())
@@ -169,10 +169,13 @@ class Lab:
         modules = tracer.under_way.get(id(error), ())
         outcome.call = modules[-1] if modules else None
         outcome.raised = tracer.raised.get(id(error))
-        given = (outcome.raised.args, outcome.raised.kwargs) if outcome.raised is not None else tracer.unpacked
-        outcome.layered = from_layers(given, tracer.facts)
-        raised = outcome.raised
+        raised, call = outcome.raised, outcome.call
+        given: Any = (raised.args, raised.kwargs) if raised is not None else tracer.unpacked
         fixed = conflict(raised.function, raised.args, tracer.facts) if raised is not None else None
+        if raised is None and call is not None and isinstance(call.module, torch.nn.RNNBase):
+            # A recurrent layer checks itself what it is given.
+            given, fixed = call.args, layer_conflict(call.module, call.args, tracer.facts)
+        outcome.layered = from_layers(given, tracer.facts)
         outcome.fixed = fixed is not None
         # Of several dimensions in which they disagree, the one that layers decide is in each of their sizes.
         outcome.sides = Sides(*fixed) if fixed is not None else sides_of(error, raised, outcome.call)

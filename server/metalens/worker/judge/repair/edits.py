@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Optional
 
 from metalens.protocol.messages import Edit, Fix
-from metalens.protocol.values import Location, Position
+from metalens.protocol.values import Location, Position, Range
 from metalens.worker.judge.case import Case, own_location
 from metalens.worker.judge.source import Source, source_of
 
@@ -154,6 +154,22 @@ def adjusted(source: Source, node: ast.expr, old: int, new: int) -> str:
     if isinstance(node, _SIMPLE):
         return _scaled(source.text_of(node), old, new)
     return ""
+
+
+def rescaled(source: Source, node: ast.expr, old: int, new: int) -> str:
+    """`int(48 * share)`, whose value is `old`, with the one number in it such that it may be `new`; "" if none is."""
+    indices = {id(part) for each in ast.walk(node) if isinstance(each, ast.Subscript) for part in ast.walk(each.slice)}
+    numbers = [
+        (part, part.value)
+        for part in ast.walk(node)
+        if isinstance(part, ast.Constant) and type(part.value) is int and part.value > 1 and id(part) not in indices
+    ]
+    if isinstance(node, ast.Constant) or len(numbers) != 1 or not old or numbers[0][1] * new % old:
+        return ""
+    value, edit = numbers[0][1] * new, source.range_of(numbers[0][0])
+    whole = source.range_of(node)
+    before = source.slice(Range(whole.start, edit.start))
+    return f"{before}{value // old}{source.slice(Range(edit.end, whole.end))}"
 
 
 def _scaled(text: str, base: int, new: int) -> str:

@@ -11,7 +11,7 @@ from metalens.worker.judge import torchkind
 from metalens.worker.judge.case import Case, layer_word
 from metalens.worker.judge.definitions import siblings, slot_of
 from metalens.worker.judge.repair.constants import expressions_for, is_plain, names_before
-from metalens.worker.judge.repair.edits import add_keyword, adjusted, fix, is_literal, literal
+from metalens.worker.judge.repair.edits import add_keyword, adjusted, fix, is_literal, literal, rescaled
 from metalens.worker.judge.source import Function, Source, source_of
 
 _DEPTH = 3
@@ -45,6 +45,7 @@ def change_argument(case: Case, module: Any, argument: str, old: int, new: int, 
     if is_literal(node):
         return
     text = adjusted(source, node, old, new)
+    text = text or rescaled(source, node, old, new)
     written = [fix(f"Change {what} to {text}", source.replace(node, text))] if text else []
     decided = list(change_value(case, source, node, old, new, holder, depth))
     # A plain name was decided elsewhere; an expression is more likely to be the mistake itself.
@@ -56,6 +57,17 @@ def change_argument(case: Case, module: Any, argument: str, old: int, new: int, 
     widths = {torchkind.width(other, argument) for other in siblings(case.facts, module)}
     if len(widths) == 1 and depth == 0:
         yield fix(f"Change {what} to {new}", source.replace(node, str(new)))
+
+
+def as_number(case: Case, module: Any, argument: str, new: int) -> Iterator[Fix]:
+    """The number itself, where the module around this one is built with an expression for it."""
+    slot, holder = slot_of(case.facts, module, argument), holder_of(case, module)
+    if slot is None or holder is None or not isinstance(slot.node, ast.Name):
+        return
+    outer = slot_of(case.facts, holder, slot.node.id)
+    if outer is not None and outer.node is not None and not isinstance(outer.node, ast.Name):
+        what = f"{slot.node.id} of {layer_word(case, holder)}"
+        yield fix(f"Change {what} to {new}", outer.source.replace(outer.node, str(new)))
 
 
 def change_value(

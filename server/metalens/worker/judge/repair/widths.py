@@ -14,7 +14,7 @@ from metalens.protocol.messages import Edit, Fix
 from metalens.worker.judge import torchkind
 from metalens.worker.judge.case import Case, Mistake, layer_word, own_location
 from metalens.worker.judge.definitions import outer_of, slot_of
-from metalens.worker.judge.lineage import Lineage, operation_of
+from metalens.worker.judge.lineage import Lineage, operation_of, split_from
 from metalens.worker.judge.repair.edits import (
     Called,
     adjusted,
@@ -26,7 +26,7 @@ from metalens.worker.judge.repair.edits import (
     layer_call,
     literal,
 )
-from metalens.worker.judge.repair.sizes import change_argument, change_value, holder_of
+from metalens.worker.judge.repair.sizes import as_number, change_argument, change_value, holder_of
 from metalens.worker.judge.source import Source, source_of
 from metalens.worker.judge.unpacking import innermost_locals
 from metalens.worker.judge.whose import is_slip
@@ -47,6 +47,7 @@ def consumer_side(case: Case, mistake: Mistake) -> Iterator[Fix]:
     yield from _as_the_producer(case, mistake)
     yield from first[1:8]
     yield from _as_arithmetic(case, mistake)
+    yield from as_number(case, layer, argument, mistake.given)
 
 
 def producer_side(case: Case, mistake: Mistake) -> Iterator[Fix]:
@@ -68,8 +69,12 @@ def resize(case: Case, tensor: Any, dim: int, wanted: int) -> Iterator[Fix]:
         return
     wanted //= rest
     if lineage.is_factory:
-        yield from _resize_input(case, lineage, wanted)
+        yield from _resize_input(case, lineage, wanted, is_weight=isinstance(tensor, nn.Parameter))
     if lineage.layer is None:
+        whole = split_from(lineage)
+        size = int(lineage.tensor.shape[lineage.dim])
+        if whole is not None and size and (wanted * whole[0].shape[whole[1]]) % size == 0:
+            yield from resize(case, *whole, wanted * int(whole[0].shape[whole[1]]) // size)
         return
     argument = torchkind.output_argument(lineage.layer)
     old = torchkind.width(lineage.layer, argument)
@@ -246,7 +251,7 @@ def _following(case: Case, lineage: Lineage, old: int, new: int) -> Iterator[Edi
             yield slot.source.replace(slot.node, str(new))  # type: ignore[arg-type]
 
 
-def _resize_input(case: Case, lineage: Lineage, wanted: int) -> Iterator[Fix]:
+def _resize_input(case: Case, lineage: Lineage, wanted: int, *, is_weight: bool) -> Iterator[Fix]:
     assert lineage.origin is not None
     source = source_of(case.facts, lineage.origin.location.file)
     call = source.call_at(lineage.origin.location.range)
@@ -263,7 +268,8 @@ def _resize_input(case: Case, lineage: Lineage, wanted: int) -> Iterator[Fix]:
     if operation_of(lineage.origin) in ("tensor", "as_tensor", "arange", "linspace") or lineage.dim >= len(sizes):
         return
     node, old = sizes[lineage.dim], int(lineage.tensor.shape[lineage.dim])
-    if lineage.dim == 0 and (lineage.tensor.dim() > 2 or (old > 1 and wanted > old and wanted % old == 0)):
+    batch = lineage.dim == 0 and not is_weight
+    if batch and (lineage.tensor.dim() > 2 or (old > 1 and wanted > old and wanted % old == 0)):
         return  # the size of a batch is hardly the mistake
     if literal(node) == old:
         name = source.text_of(call.func)
