@@ -111,6 +111,8 @@ def _of_function(raised: Raised) -> Optional[Sides]:
         return _first_difference(list(map(int, x.shape)), list(map(int, raised.args[1])))
     if name.startswith("split") and len(raised.args) > 1 and isinstance(raised.args[1], (tuple, list)):
         return _of_split(x, raised)
+    if name.startswith("max_unpool") and len(tensors) > 1:
+        return _first_difference(list(map(int, x.shape)), list(map(int, tensors[1].shape)))
     if name in _BINARY and len(tensors) > 1:
         return _of_operands(x, tensors[1])
     if name in ("view", "reshape"):

@@ -33,7 +33,7 @@ _LOSSES = frozenset(
 _CLASSES = frozenset(["cross_entropy", "nll_loss", "multi_margin_loss"])
 _MISMATCH = re.compile(
     r"must match the size of tensor|Attempting to broadcast|not broadcastable|broadcast together|must be broadcastable"
-    r"|shape mismatch|doesn't match the broadcast shape"
+    r"|shape mismatch|doesn't match the broadcast shape|Expected shape of indices to be same"
 )
 
 
