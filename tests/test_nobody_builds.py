@@ -48,6 +48,7 @@ RUNNING = {
         "Fixed()(torch.zeros(2, 3, 48, 48))",
     ),
     "nobody_builds_from_parts": ("Conditioned()((torch.zeros(2, 4, 9), torch.zeros(2, 640, 9)))",),
+    "nobody_builds_from_lists": ("Crossing([5, 7], 4, (9,), [0.1, 0.2])(torch.zeros(3, 2).long())",),
 }
 RAISING = {
     "nobody_builds": {
@@ -84,6 +85,12 @@ RAISING = {
         "Conditioned": (
             "Conditioned()((torch.zeros(2, 4, 9), torch.zeros(2, 640, 9)))",
             "Conditioned(3, 80)((torch.zeros(1, 3, 5), torch.zeros(1, 80, 5)))",
+        ),
+    },
+    "nobody_builds_from_lists": {
+        "Crossing": (
+            "Crossing([5, 7], 4, (9,), [0.1, 0.2])(torch.zeros(3, 2).long())",
+            "Crossing([5, 7, 9], 6, [8, 8], (0.1, 0.2))(torch.zeros(2, 3).long())",
         ),
     },
 }
@@ -126,7 +133,13 @@ def test_what_is_correct_runs(name, way, truth, tmp_path):
 
 @pytest.mark.asyncio(loop_scope="session")
 @pytest.mark.parametrize(
-    "name", ["nobody_builds_with_options", "nobody_builds_with_records", "nobody_builds_from_parts"]
+    "name",
+    [
+        "nobody_builds_with_options",
+        "nobody_builds_with_records",
+        "nobody_builds_from_parts",
+        "nobody_builds_from_lists",
+    ],
 )
 async def test_what_is_correct_is_found_to_run(name, engine):
     result = await engine.check(str(FIXTURES / "correct" / f"{name}.py"))

@@ -249,6 +249,8 @@ def _kinds(path: Path, value: Any, outcome: Outcome, hints: Hints) -> list[Any]:
     told = outcome.words + outcome.line
     number = value if is_size(value) else 16
     kinds: list[Any] = [[number] * 4, (number, number), Config({}), None, number, 64, 4, 0.1, True]
+    if isinstance(value, float):
+        kinds = [[value] * 4, (value, value), *kinds]
     kinds += [torch.nn.Identity(), 1, 2 * number, number + 1, [number] * 2, (number,) * 4, "relu"]
     if path[-1] in re.findall(r"\w+", told) and _MAPPING.search(told):
         kinds = [*kinds[:2], Config({}), {}, *kinds]

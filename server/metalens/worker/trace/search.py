@@ -38,6 +38,7 @@ _CLIMBS = 0.4  # of the time that is left may be climbed
 _CLIMBING, _PATIENCE, _HELPING, _REPAIRS, _ALIKE = 240, 120, 10, 60, 2
 _SHORT, _SAME = 40, 2  # of what layers alone decide: so many tries, and so many other sizes for each of an input
 _LITTLE = 4  # sizes up to here may be asked for, or lost: `squeeze`, `if x.shape[1] == 3`
+_START = 1 << 21  # whatever got anywhere comes before what was not tried
 _DETOUR = 2  # so much of what mends a step back is as good as what comes after a step ahead
 _FEW = 3  # other choices show whether a size is asked for
 _ENOUGH = 4  # and so many failures, all in one way, say it where there is no time for more
@@ -126,7 +127,7 @@ class Search:
     def _climb(self, starts: list[Point]) -> Optional[Outcome]:
         """The outcome that got furthest; one without an error if there is any."""
         order = itertools.count()
-        heap: list[tuple[int, int, int, Point]] = [(2, 0, next(order), point) for point in starts]
+        heap: list[tuple[int, int, int, Point]] = [(_START, 0, next(order), point) for point in starts]
         best: Optional[Outcome] = None
         asked: set[str] = set()
         detours: set[str] = set()

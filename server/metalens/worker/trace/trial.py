@@ -23,6 +23,7 @@ from metalens.worker.trace.operators import FIRST
 from metalens.worker.trace.provenance import conflict, from_layers, layer_conflict
 
 _SIZES, _MOST = 32, 1 << 16  # how many numbers of a model are of interest, and how large they may be
+_UNBUILT = 1 << 20  # more than any model has expressions
 _ELEMENTWISE = frozenset("add sub mul truediv div iadd isub imul itruediv".split())
 
 Dim = tuple[int, int, int]
@@ -47,12 +48,13 @@ class Place:
 class Outcome:
     """What came of a try. `point` has what was made up on the way; `done` counts the expressions that went well.
 
-    `built` tells whether the constructor ended, `error` is None if forward did too. `ended` are the modules whose calls
+    `begun` those of the constructor; `built` tells whether it ended, `error` is None if forward did too. `ended` are the modules whose calls
     returned. At the places in `stretched` a size of 1 met that of a parameter, in these dimensions. `layered`: of what
     failed something came out of a layer or a parameter; `fixed`: layers alone decided both sizes that disagree.
     """
 
     point: Point
+    begun: Counter[tuple[str, int]] = field(default_factory=Counter)
     built: bool = False
     error: Optional[BaseException] = None
     mended: str = ""
@@ -76,7 +78,7 @@ class Outcome:
     @property
     def reach(self) -> int:
         """How far it came: more is further."""
-        return 1 + len(self.done) + len(self.ended) if self.built else -1
+        return 1 + len(self.done) + len(self.ended) if self.built else len(self.begun) - _UNBUILT
 
     @property
     def signature(self) -> object:
@@ -135,6 +137,7 @@ class Lab:
                     name: made(value, lambda told, config: configs.append((told, config)))
                     for name, value in (point.arguments or {}).items()
                 }
+                tracer.done = outcome.begun
                 module = self.cls(**arguments)
                 if any(not is_lazy(part) and part.numel() == 0 for part in module.parameters()):
                     raise ValueError("a layer has no size")  # with which anything fits
