@@ -48,9 +48,10 @@ class Place:
 class Outcome:
     """What came of a try. `point` has what was made up on the way; `done` counts the expressions that went well.
 
-    `begun` those of the constructor; `built` tells whether it ended, `error` is None if forward did too. `ended` are the modules whose calls
-    returned. At the places in `stretched` a size of 1 met that of a parameter, in these dimensions. `layered`: of what
-    failed something came out of a layer or a parameter; `fixed`: layers alone decided both sizes that disagree.
+    `begun` those of the constructor; `built` tells whether it ended, `error` is None if forward did too. `ended` are
+    the modules whose calls returned. At the places in `stretched` a size of 1 met that of a parameter, in these
+    dimensions. `layered`: of what failed something came out of a layer or a parameter; `fixed`: layers alone decided
+    both sizes that disagree.
     """
 
     point: Point
