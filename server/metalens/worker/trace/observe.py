@@ -153,7 +153,9 @@ class Observer:
     def adopt(self, cls: type) -> None:
         """Wrap the constructor of a new workspace class, its own or that of torch's, so that its end is known."""
         owner, file = _constructor_owner(cls), class_file(cls)
-        constructor = owner.__dict__["__init__"] if owner is cls or _is_torch(owner) else None
+        constructor: Any = owner.__dict__["__init__"] if owner is cls or _is_torch(owner) else None
+        if isinstance(constructor, functools.partialmethod):
+            constructor = constructor.__get__(None, cls)
         if constructor is None or file is None or not self.is_workspace(file):
             return
         observer = self
