@@ -68,18 +68,16 @@ def _parse_known_args(
             place = _PLACE.search(action.dest.lower()) and action.type in (None, str, Path) and action.nargs is None
             name = action.dest if action.type is not Path else Path(action.dest)
             setattr(result, action.dest, name if place else Unknown(f"the required argument {action.dest}"))
-    _given[:] = [result]
+    _given.append(result)
     return result, rest
 
 
 def options_given() -> Optional[set[Any]]:
-    """The numbers and texts that the last command line gave, or left as they were; None if none was parsed."""
-    if not _given:
-        return None
+    """The numbers and texts that command lines of this run gave, or left as they were; None if none was parsed."""
     values: list[Any] = []
-    for value in vars(_given[0]).values():
+    for value in (value for result in _given for value in vars(result).values()):
         values += value if isinstance(value, (list, tuple)) else [value]
-    return {value for value in values if isinstance(value, (int, float, str))}
+    return {value for value in values if isinstance(value, (int, float, str))} if _given else None
 
 
 def _parse_args(parser: argparse.ArgumentParser, args: Any = None, namespace: Any = None) -> Any:
