@@ -18,6 +18,7 @@ from metalens.worker.load import (  # noqa: E402
     gym,
     gym_env,
     gym_wrappers,
+    known_datasets,
     opencv,
     pictures,
     spaces,
@@ -182,7 +183,7 @@ def test_scalers_and_splits():
 
 
 def test_sizes_of_images_that_are_not_here_are_told(told):
-    folder = vision.dataset("ImageFolder")("data", transform=vision.TRANSFORMS["ToTensor"]())
+    folder = known_datasets.dataset("ImageFolder")("data", transform=vision.TRANSFORMS["ToTensor"]())
     folder[0]
     assert told
     told.clear()
@@ -214,7 +215,7 @@ def test_transforms_as_functions():
 
 
 def test_data_sets_hold_all_their_images():
-    digits, objects = vision.dataset("MNIST")("data"), vision.dataset("CIFAR10")("data", train=False)
+    digits, objects = known_datasets.dataset("MNIST")("data"), vision.dataset("CIFAR10")("data", train=False)
     assert (digits.data.shape, digits.targets.shape) == ((60000, 28, 28), (60000,))
     assert (objects.data.shape, len(objects.targets), len(objects)) == ((10000, 32, 32, 3), 10000, 10000)
     digits.data = digits.data[:100]
@@ -222,7 +223,9 @@ def test_data_sets_hold_all_their_images():
 
 
 def test_fake_data_has_the_size_that_was_asked_for(told):
-    data = vision.dataset("FakeData")(image_size=(1, 20, 30), num_classes=3, transform=vision.TRANSFORMS["ToTensor"]())
+    data = known_datasets.dataset("FakeData")(
+        image_size=(1, 20, 30), num_classes=3, transform=vision.TRANSFORMS["ToTensor"]()
+    )
     assert data[0][0].shape == (1, 20, 30)
     assert len(data.classes) == 3
     assert told == []

@@ -1,4 +1,4 @@
-"""Image data without images: datasets that are known by name, transforms that change sizes."""
+"""torchvision without images: transforms that change sizes, and the names under which all of it is found."""
 
 from __future__ import annotations
 
@@ -8,39 +8,13 @@ from typing import Any, Optional
 
 import torch
 
-from metalens.worker.load import arrays
-from metalens.worker.load.inventions import invented, is_rare, picture_extent
+from metalens.worker.load.inventions import is_rare
+from metalens.worker.load.known_datasets import DATASETS, dataset
 from metalens.worker.load.pictures import Picture, pictured
 from metalens.worker.load.told import tell
-from metalens.worker.load.unknown import Unknown, UnknownError
+from metalens.worker.load.unknown import UnknownError
 
 STAND_IN = True
-
-# name: channels, height, width, classes (0: no class label)
-DATASETS: dict[str, tuple[int, int, int, int]] = {
-    "MNIST": (1, 28, 28, 10),
-    "FashionMNIST": (1, 28, 28, 10),
-    "KMNIST": (1, 28, 28, 10),
-    "QMNIST": (1, 28, 28, 10),
-    "EMNIST": (1, 28, 28, 47),
-    "USPS": (1, 16, 16, 10),
-    "CIFAR10": (3, 32, 32, 10),
-    "CIFAR100": (3, 32, 32, 100),
-    "SVHN": (3, 32, 32, 10),
-    "STL10": (3, 96, 96, 10),
-    "ImageNet": (3, 375, 500, 1000),
-    "ImageFolder": (3, 375, 500, 10),
-    "CelebA": (3, 218, 178, 0),
-    "LSUN": (3, 256, 341, 10),
-    "FakeData": (3, 224, 224, 10),
-    "Food101": (3, 512, 512, 101),
-    "Flowers102": (3, 500, 600, 102),
-    "OxfordIIITPet": (3, 375, 500, 37),
-}
-
-
-# Their images or classes are what somebody's folder holds.
-_VARYING = {"ImageNet", "ImageFolder", "LSUN", "Food101", "Flowers102", "OxfordIIITPet"}
 
 
 class InterpolationMode(enum.Enum):
@@ -53,95 +27,6 @@ class InterpolationMode(enum.Enum):
     BOX = "box"
     HAMMING = "hamming"
     LANCZOS = "lanczos"
-
-
-class KnownDataset(torch.utils.data.Dataset):  # type: ignore[type-arg, misc]
-    """A dataset of torchvision by its name: items have its shape and went through the user's transforms."""
-
-    shape = (3, 224, 224, 10)
-    made_up = False
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        calls = [part for part in args if callable(part)]
-        self.transform = kwargs.get("transform", calls[0] if calls else None)
-        self.target_transform = kwargs.get("target_transform")
-        self.imgs = self.samples = [(f"{index}.png", 0) for index in range(256)]
-        self.train = bool(kwargs.get("train", args[1] if len(args) > 1 and isinstance(args[1], bool) else True))
-
-    def __getattr__(self, name: str) -> Any:
-        # Made when somebody asks for it: all images at once, and their labels.
-        if name in ("data", "train_data", "test_data"):
-            return self._images()
-        if name in ("targets", "labels", "train_labels", "test_labels"):
-            labels = [index % (self.shape[3] or 1) for index in range(len(self))]
-            return torch.tensor(labels) if self.shape[0] == 1 else labels
-        raise AttributeError(name)
-
-    def _images(self) -> Any:
-        channels, height, width, _ = self.shape
-        if self.made_up or height > 32:
-            return Unknown("the images of a data set")
-        if channels == 1:
-            return torch.empty((len(self), height, width), dtype=torch.uint8, device="meta")
-        numpy = arrays.numpy()
-        first = type(self).__name__ == "SVHN"
-        shape = (channels, height, width) if first else (height, width, channels)
-        return numpy.broadcast_to(numpy.zeros((), "uint8"), (len(self), *shape))
-
-    @property
-    def classes(self) -> list[str]:
-        """The names of its classes."""
-        if self.made_up:
-            invented("the classes of a folder that is not here")
-        return [str(index) for index in range(self.shape[3])]
-
-    @property
-    def class_to_idx(self) -> dict[str, int]:
-        """The numbers of its classes."""
-        return {name: index for index, name in enumerate(self.classes)}
-
-    def __len__(self) -> int:
-        data = vars(self).get("data")
-        if data is not None:
-            return len(data)
-        return (50000 if self.shape[0] == 3 else 60000) if self.train else 10000
-
-    def __getitem__(self, index: int) -> Any:
-        channels, height, width, classes = self.shape
-        width, height = picture_extent(width, height) if self.made_up else (width, height)
-        image: Any = Picture(width, height, channels, self.made_up)
-        if self.transform is not None:
-            image = self.transform(image)
-        target: Any = int(index) % classes if classes else torch.zeros(40, dtype=torch.int64)
-        if self.target_transform is not None:
-            target = self.target_transform(target)
-        return image, target
-
-
-def dataset(name: str) -> Any:
-    """The stand-in class of a torchvision dataset; Unknown for a name that is not known."""
-    if name not in DATASETS:
-        return Unknown(f"torchvision.datasets.{name}")
-    if name == "FakeData":
-        return FakeData
-    return type(name, (KnownDataset,), {"shape": DATASETS[name], "made_up": name in _VARYING})
-
-
-class FakeData(KnownDataset):
-    """Images of the size that was asked for."""
-
-    def __init__(
-        self, size: int = 1000, image_size: Any = (3, 224, 224), num_classes: int = 10, **options: Any
-    ) -> None:
-        self.shape = (*(int(part) for part in image_size), int(num_classes))  # type: ignore[assignment]
-        self._size = size
-        super().__init__(**options)
-
-    def __len__(self) -> int:
-        return self._size
-
-
-# ---------------------------------------------------------------- transforms
 
 
 def _pair(size: Any) -> Optional[tuple[int, int]]:
@@ -199,12 +84,23 @@ def _pad(padding: Any, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
     return apply
 
 
-def _to_tensor(*args: Any) -> Callable[[Any], Any]:
-    return lambda image: image.tensor() if isinstance(image, Picture) else image
+def _to_tensor(kind: torch.dtype) -> Callable[..., Callable[[Any], Any]]:
+    """A transform that makes tensors (C, H, W) of pictures and of arrays (H, W) or (H, W, C), their bytes a `kind`."""
+
+    def apply(image: Any) -> Any:
+        if isinstance(image, Picture):
+            return image.tensor(kind)
+        if isinstance(image, torch.Tensor) or not hasattr(image, "__array_interface__"):
+            return image
+        tensor = torch.from_numpy(image if image.ndim > 2 else image[:, :, None]).permute(2, 0, 1).contiguous()
+        return tensor.to(kind) if tensor.dtype is torch.uint8 else tensor
+
+    return lambda *args: apply
 
 
-def _pil_to_tensor(*args: Any) -> Callable[[Any], Any]:
-    return lambda image: image.tensor(torch.uint8) if isinstance(image, Picture) else image
+def _to_dtype(dtype: Any = torch.float32, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
+    known = isinstance(dtype, torch.dtype)
+    return lambda image: image.to(dtype) if known and isinstance(image, torch.Tensor) else image
 
 
 def _grayscale(num_output_channels: int = 1, *args: Any) -> Callable[[Any], Any]:
@@ -305,8 +201,8 @@ TRANSFORMS: dict[str, Any] = {
     "Compose": Compose,
     "RandomOrder": Compose,
     "RandomChoice": OneOf,
-    "ToTensor": _to_tensor,
-    "PILToTensor": _pil_to_tensor,
+    "ToTensor": _to_tensor(torch.float32),
+    "PILToTensor": _to_tensor(torch.uint8),
     "Lambda": _lambda,
     "ToPILImage": _to_picture,
     "InterpolationMode": InterpolationMode,
@@ -320,14 +216,16 @@ _MODULES: dict[str, Callable[..., Callable[[Any], Any]]] = {
     "RandomResizedCrop": _crop,
     "RandomSizedCrop": _crop,
     "Pad": _pad,
-    "ToImage": _to_tensor,
+    "ToImage": _to_tensor(torch.uint8),
     "Grayscale": _grayscale,
     "Normalize": _normalize,
+    "ToDtype": _to_dtype,
+    "ConvertImageDtype": _to_dtype,
     "FiveCrop": _crops(5),
     "TenCrop": _crops(10),
     **dict.fromkeys(
         (
-            "ConvertImageDtype ToDtype RandomHorizontalFlip RandomVerticalFlip RandomRotation ColorJitter "
+            "RandomHorizontalFlip RandomVerticalFlip RandomRotation ColorJitter "
             "RandomErasing RandomAffine GaussianBlur RandomPerspective RandomGrayscale AutoAugment RandAugment "
             "TrivialAugmentWide RandomInvert RandomSolarize RandomPosterize RandomEqualize RandomAutocontrast "
             "RandomAdjustSharpness AugMix"
@@ -346,12 +244,14 @@ FUNCTIONS: dict[str, Any] = {
     "resize": _function(_resize),
     "center_crop": _function(_crop),
     "pad": _function(_pad),
-    "to_tensor": _function(_to_tensor),
-    "pil_to_tensor": _function(_pil_to_tensor),
+    "to_tensor": _function(_to_tensor(torch.float32)),
+    "pil_to_tensor": _function(_to_tensor(torch.uint8)),
     "to_pil_image": _function(_to_picture),
     "to_grayscale": _function(_grayscale),
     "rgb_to_grayscale": _function(_grayscale),
     "normalize": _function(_normalize),
+    "convert_image_dtype": _function(_to_dtype),
+    "to_dtype": _function(_to_dtype),
     "five_crop": _function(_crops(5)),
     "ten_crop": _function(_crops(10)),
     "crop": _box,
@@ -363,8 +263,7 @@ FUNCTIONS.update(
         name: _function(_same)
         for name in (
             "hflip vflip rotate affine perspective gaussian_blur adjust_brightness adjust_contrast adjust_saturation "
-            "adjust_hue adjust_gamma adjust_sharpness autocontrast equalize invert posterize solarize erase "
-            "convert_image_dtype"
+            "adjust_hue adjust_gamma adjust_sharpness autocontrast equalize invert posterize solarize erase"
         ).split()
     }
 )
