@@ -7,6 +7,7 @@ import builtins
 import re
 import sys
 import types
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
@@ -21,11 +22,48 @@ _PLACE = re.compile(
     r"path|dir$|folder|file$|^root|^data$|^(image|img|video|audio|input|output)s?$|checkpoint|ckpt|^save"
 )
 _DATA = re.compile(r"^(data|dataset|images?|img|train|val)_?(dir|path|root|folder)$")
+_INPUT = re.compile(
+    r"^(data(set)?|images?|imgs?|train|val|test|corpus|texts?|audio|wavs?|input)_?(dir|path|root|folder|files?|list)?$"
+    r"|^(root|path|dir|folder)(_?(dir|path|folder))?(_?to)?(_?data(set)?)?$"
+)
+# How scripts end that find no accelerator.
+_WANTS = (SystemExit, AssertionError, NameError, ZeroDivisionError)
 _Patch = tuple[Any, str, Any]
 
 # The hooks of instrumented code call from here; libraries, which count on an exit, do not.
 _HOOKS = "metalens.worker.trace.tracer"
 _given: list[argparse.Namespace] = []
+
+
+class WantsPlaces(BaseException):
+    """A script failed because nobody told it where its data is."""
+
+
+@dataclass
+class Places:
+    """Options for where data is that are None unless given: whether there are any, and whether they have names now."""
+
+    open: bool = False
+    filled: bool = False
+
+    def begin(self, filled: bool) -> None:
+        """A script starts, whose options for data have names or have none."""
+        self.open, self.filled = False, filled
+
+    def missed(self, error: BaseException) -> bool:
+        """Whether code may have failed because such an option is None."""
+        return self.open and not self.filled and isinstance(error, TypeError) and "NoneType" in str(error)
+
+
+places = Places()
+
+
+def start_again(error: BaseException) -> None:
+    """Raise what has a script started again with what it may have failed for want of."""
+    if isinstance(error, _WANTS) and devices.missed():
+        raise WantsDevices from error
+    if places.missed(error):
+        raise WantsPlaces from error
 
 
 def patches() -> list[_Patch]:
@@ -62,14 +100,25 @@ def _parse_known_args(
         # Where an empty text stands for data, everybody has to say where it is.
         if getattr(result, action.dest, None) == "" == action.default and _DATA.search(action.dest.lower()):
             setattr(result, action.dest, action.dest)
+        elif _may_name_data(action) and action.default is None and getattr(result, action.dest, "") is None:
+            places.open = True
+            setattr(result, action.dest, action.dest if places.filled else None)
     for action in missing:
         if action.dest != argparse.SUPPRESS and getattr(result, action.dest, None) is None:
             # Any text will do for a place: what it names is not here.
-            place = _PLACE.search(action.dest.lower()) and action.type in (None, str, Path) and action.nargs is None
+            place = _PLACE.search(action.dest.lower()) and _takes_text(action)
             name = action.dest if action.type is not Path else Path(action.dest)
             setattr(result, action.dest, name if place else Unknown(f"the required argument {action.dest}"))
     _given.append(result)
     return result, rest
+
+
+def _takes_text(action: argparse.Action) -> bool:
+    return action.type in (None, str, Path) and action.nargs is None and not action.choices
+
+
+def _may_name_data(action: argparse.Action) -> bool:
+    return _takes_text(action) and _INPUT.search(action.dest.lower()) is not None
 
 
 def options_given() -> Optional[set[Any]]:

@@ -29,6 +29,7 @@ from metalens.worker.load.sources import Sources
 from metalens.worker.load.syntax import without_messages
 from metalens.worker.load.unknown import UnknownError
 from metalens.worker.trace.cases import calls_of
+from metalens.worker.trace.command_line import WantsPlaces, places
 from metalens.worker.trace.devices import WantsDevices, devices
 from metalens.worker.trace.hybrid import Limit
 from metalens.worker.trace.recover import whole
@@ -94,21 +95,25 @@ class Stage:
     def rehearse(self, caller: Caller, program: Program) -> None:
         """Run one program of a caller, then its functions that nobody called.
 
-        One that ends for want of accelerators is run again as if there were some.
+        One that ends for want of accelerators, or of the place of its data, is run again as if there were some.
         """
         self._mended = program.mended
         slice_script(program.tree, self.local)
         table, code = self._compiled(program.tree, caller.file)
-        for present in (False, True):
-            devices.begin(present)
+        devices.begin(False)
+        places.begin(False)
+        while True:
             module = self._main(caller.file, caller.argv)
             try:
                 self._run(table, code, caller.file, module.__dict__)
                 self._call_functions(module, caller.file)
             except WantsDevices:
-                self._forget_modules()
-                continue
-            break
+                devices.begin(True)
+            except WantsPlaces:
+                places.begin(True)
+            else:
+                break
+            self._forget_modules()
 
     def _main(self, file: str, argv: tuple[str, ...]) -> types.ModuleType:
         """A new `__main__` for a file."""

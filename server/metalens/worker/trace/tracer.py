@@ -17,7 +17,7 @@ from metalens.protocol.values import Location
 from metalens.worker.load import instrument, inventions, typed
 from metalens.worker.load.grids import GRID, grid
 from metalens.worker.load.unknown import Unknown, UnknownError, lists_weights
-from metalens.worker.trace.devices import WantsDevices, devices
+from metalens.worker.trace.command_line import start_again
 from metalens.worker.trace.downloads import lacking
 from metalens.worker.trace.facts import Facts, ModuleCall, Origin, Raised
 from metalens.worker.trace.guarding import asks_a_guard
@@ -30,7 +30,6 @@ from metalens.worker.trace.rounds import Whiles, rounds
 
 _SEEN_PER_EXPRESSION, _PARTS, _READ, _WALKED, _NUMBERS = 6, 16, 8, 6, (int, float)
 # So ends what looks for an accelerator, or divides by how many there are.
-_WANTS = (SystemExit, AssertionError, NameError, ZeroDivisionError)
 _FACTORY_ROUNDS = 100
 _LEGACY = (type(torch.FloatTensor), type(torch.Tensor))  # constructors that torch's modes do not see
 
@@ -381,8 +380,8 @@ class Tracer:
         error = sys.exc_info()[1]
         if self.strict or error is None:
             return True
-        if isinstance(error, _WANTS) and not self.called and devices.missed():
-            raise WantsDevices from error
+        if not self.called:
+            start_again(error)
         if isinstance(error, SystemExit):
             # What ends a script before it did anything speaks of the machine or of the command line.
             self.doubt("" if self.called else "the script would have ended earlier")
