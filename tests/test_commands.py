@@ -360,6 +360,15 @@ class TestLeftOpen:
         assert self.assumed(tmp_path, parser("'--m', choices=['a', 'b']") + "if args.m == \n") == ["", "--m a", "--m b"]
 
 
+def test_a_shell_script_that_a_page_calls_with_arguments(tmp_path):
+    files = {
+        "train.py": parser("'--x'", "'--y'"),
+        "scripts/train.sh": "data=$1\nshift\ncp scripts/train.sh copy.sh\npython train.py --x=${data}_$1 ${@:2}\n",
+        "README.md": "Use `sh scripts/train.sh {*data*} {*size*}`:\n\n```\nsh scripts/train.sh cifar 10 --y 2\n```\n",
+    }
+    assert lines(tree(tmp_path, files)) == ["--x=cifar_10 --y 2", ""]
+
+
 def test_who_trains_comes_first(tmp_path):
     commands = "python main.py --mode sample --n 1\npython main.py --mode train --n 2\n"
     text = parser("'--mode', required=True", "'--n', type=int")

@@ -57,6 +57,14 @@ def test_variables(text, expected):
     assert lines(text) == expected
 
 
+def test_arguments_of_a_script():
+    text = 'm=$1\npython a.py --m $m ${@:2}\nshift\npython b.py "$@" --last $2 --none $3'
+    assert [" ".join(command.words) for command in commands(text, ("Net", "1", "2"))] == [
+        "python a.py --m Net 1 2",
+        f"python b.py 1 2 --last 2 --none {UNTOLD}",
+    ]
+
+
 def test_each_value_of_a_loop_and_the_first_of_a_loop_within():
     text = "for m in A B\ndo\n  for n in 1 2; do\n    python a.py $m $n\n  done\ndone\npython b.py"
     assert lines(text) == ["python a.py A 1", "python a.py B 1", "python b.py"]

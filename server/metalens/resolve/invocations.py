@@ -13,6 +13,8 @@ from metalens.resolve.shell import UNTOLD, Command
 from metalens.workspace.documents import Unreadable, Workspace
 
 _LAUNCHERS = ("python", "pypy", "torchrun", "accelerate", "deepspeed", "ipython", "composer", "uv", "run", "horovodrun")
+_SHELLS = ("sh", "bash", "zsh", "/bin/sh", "/bin/bash", "source", ".", "sbatch", "srun")
+_MOST_CALLED = 60  # ways in which scripts are called
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,9 @@ def _index(view: View) -> _Index:
         before = index.files or {}
         index.files = {file: _commands(workspace, file, stamp, before) for file, stamp in stamps}
         index.found = {}
-        for file, (_, commands) in index.files.items():
+        for file, commands in _with_called(
+            workspace, {file: found for file, (_, found) in index.files.items()}
+        ).items():
             for command in commands:
                 for stem in {_stem(word) for word in _runnable(command.words)}:
                     index.found.setdefault(stem, []).append((file, command))
@@ -92,6 +96,39 @@ def _commands(
         return stamp, commands_in(file, workspace.text(file))
     except Unreadable:
         return stamp, ()
+
+
+def _with_called(workspace: Workspace, written: dict[str, tuple[Command, ...]]) -> dict[str, tuple[Command, ...]]:
+    """All commands, with those of scripts as they are with the arguments that others call them with."""
+    called: dict[tuple[str, tuple[str, ...]], None] = {}
+    waiting = [command for commands in written.values() for command in commands]
+    told: dict[str, list[Command]] = {}
+    while waiting and len(called) < _MOST_CALLED:
+        script, arguments = _call_of(workspace, waiting.pop(0))
+        if not script or (script, arguments) in called:
+            continue
+        called[script, arguments] = None
+        try:
+            found = commands_in(script, workspace.text(script), arguments)
+        except Unreadable:
+            continue
+        told.setdefault(script, []).extend(found)
+        waiting += found
+    return {file: (*told.get(file, ()), *commands) for file, commands in written.items()}
+
+
+def _call_of(workspace: Workspace, command: Command) -> tuple[str, tuple[str, ...]]:
+    """The shell script of the workspace that a command calls with arguments, and these; "" if it does not."""
+    for at, word in enumerate(command.words):
+        name = word.replace("\\", "/").removeprefix("./")
+        is_run = all(part.startswith("-") or part in _SHELLS for part in command.words[:at])
+        if is_run and name.endswith(".sh") and UNTOLD not in name.rpartition("/")[2]:
+            arguments = command.words[at + 1 :]
+            ending = "/" + name.rpartition(UNTOLD)[2].lstrip("/.")
+            fitting = [file for file in workspace.scripts() if file.replace(os.sep, "/").endswith(ending)]
+            is_told = any(UNTOLD not in argument for argument in arguments)
+            return (fitting[0], arguments) if len(fitting) == 1 and is_told else ("", ())
+    return "", ()
 
 
 def _runnable(words: Sequence[str]) -> Iterator[str]:

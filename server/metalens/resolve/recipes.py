@@ -6,18 +6,18 @@ import json
 import os
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from metalens.resolve.shell import UNTOLD, Command, commands
 
 _FENCE = re.compile(r"^[ \t]*```[ \t]*(?P<language>[\w+-]*)[^\n]*\n(?P<code>.*?)^[ \t]*```", re.MULTILINE | re.DOTALL)
-_INLINE = re.compile(r"`([^`\n]*\.py [^`\n]*)`|<code>([^<\n]*\.py [^<\n]*)</code>")
+_INLINE = re.compile(r"`([^`\n]*\.(?:py|sh) [^`\n]*)`|<code>([^<\n]*\.(?:py|sh) [^<\n]*)</code>")
 _INDENTED = re.compile(r"(?:^(?: {3,}|\t)[^\n]*\n?)+", re.MULTILINE)
 _PROMPT = re.compile(r"^[ \t]*(?:[\w.@:~/()-]*[$%#>]|!)[ \t]+(?=\S)|^[ \t]*!(?=\w)", re.MULTILINE)
 # What a page writes for the reader to fill in, and what it offers to choose from.
 _HOLE = re.compile(
     r"<[^<>\n]{1,80}>|\[[A-Za-z][^\]\n]* [^\]\n]*\]|\[[A-Z][A-Z_]+\]|(?<=\s)\[[a-z]\w+\]|(?<=\s)(?:\.\.\.|…)(?=\s|$)"
-    r"|(?<![$\w])\{[A-Za-z][\w -]*\}"
+    r"|(?<![$\w])\{\*{0,2}[A-Za-z][\w -]*\*{0,2}\}"
     r"|(?P<echo>(?<=--)(?P<option>\w[\w-]*)[= ])(?i:(?P=option))(?=\s|$)"
 )
 _OPTIONAL = re.compile(r"\[-(?:[^\[\]\n]|\[[^\[\]\n]*\])*\]")
@@ -29,11 +29,15 @@ _DOCKER = re.compile(r"^[ \t]*(?P<word>RUN|CMD|ENTRYPOINT|WORKDIR|ENV|ARG)[ \t]+
 _JSON_LIST = re.compile(r"^\[.*\]$", re.MULTILINE)
 
 
-def commands_in(file: str, text: str) -> tuple[Command, ...]:
-    """What runs a Python file there. Never raises."""
-    if ".py" not in text and " -m " not in text:
+def commands_in(file: str, text: str, arguments: Sequence[str] = ()) -> tuple[Command, ...]:
+    """What runs a Python file or a shell script there. `arguments` are those of a script. Never raises."""
+    if not _runs_something(text):
         return ()
-    return tuple(found for script in _scripts(file, text) for found in commands(script))
+    return tuple(found for script in _scripts(file, text) for found in commands(script, arguments))
+
+
+def _runs_something(text: str) -> bool:
+    return ".py" in text or " -m " in text or ".sh" in text
 
 
 def _scripts(file: str, text: str) -> Iterator[str]:
@@ -57,7 +61,7 @@ def _of_page(text: str) -> Iterator[str]:
     found += [block[0] for block in _INDENTED.finditer(rest)]
     found += [span[1] or span[2] for span in _INLINE.finditer(rest)]
     for code in found:
-        if ".py" in code or " -m " in code:
+        if _runs_something(code):
             yield _PROMPT.sub("", _HOLE.sub(_hole, _OFFER.sub(r"\1", _OPTIONAL.sub("", code))))
 
 

@@ -43,6 +43,9 @@ _ASSIGNMENT = re.compile(r"(?P<name>[^\W\d]\w*)(?P<more>\+?)=(?P<value>.*)", re.
 _RANGE = re.compile(r"\{(-?\d+)\.\.(-?\d+)\}")
 _BRACES = re.compile(r"\{([^{},]*(?:,[^{},]*)+)\}")
 
+_NUMBERED = (*"123456789", "@", "*")
+_REST = re.compile(r"\$\{@:([1-9])\}")
+
 _NOISE = frozenset({"if", "then", "elif", "else", "fi", "do", "esac", "case", "!", "time", "nohup", "exec", "sudo"})
 _DECLARING = frozenset({"export", "local", "declare", "readonly", "typeset", "set"})
 
@@ -82,13 +85,15 @@ class _Subshell:
 _Node = _Simple | _Loop | _Function | _Subshell
 
 
-def commands(text: str) -> tuple[Command, ...]:
-    """The commands that may run a Python file, in order, at most `MAX_COMMANDS`. Never raises.
+def commands(text: str, arguments: Sequence[str] = ()) -> tuple[Command, ...]:
+    """The commands that may run a Python file or a shell script, in order, at most `MAX_COMMANDS`. Never raises.
 
     Of a loop each value is taken, of a loop within a loop the first. A function that nobody calls is run once.
+    `arguments` are those of the script; those that are not given cannot be told.
     """
     nodes = _Parser(text).block(())
     shell = _Shell()
+    shell.number(arguments)
     shell.run(nodes, 0)
     for name in [name for name in shell.functions if name not in shell.called]:
         shell.call(name, (), 0)
@@ -217,11 +222,8 @@ class _Shell:
         self.called[name] = self.called.get(name, 0) + 1
         if self.called[name] > _MAX_ROUNDS or depth > _MAX_DEPTH:
             return
-        before = {key: self.variables.get(key) for key in (*"123456789", "@", "*")}
-        numbered = {str(number): [word] for number, word in enumerate(arguments, 1)}
-        for key in before:
-            self.variables.pop(key, None)
-        self.variables.update(numbered)
+        before = {key: self.variables.get(key) for key in _NUMBERED}
+        self.number(arguments)
         self.variables.update({"@": list(arguments), "*": list(arguments)})
         outer, self.function = self.function, name
         self.run(self.functions[name], loops, depth + 1)
@@ -230,6 +232,14 @@ class _Shell:
             self.variables.pop(key, None)
             if value is not None:
                 self.variables[key] = value
+
+    def number(self, arguments: Sequence[str]) -> None:
+        """These are what `$1` and so on stand for; without any, nobody can tell what they do."""
+        for key in _NUMBERED:
+            self.variables.pop(key, None)
+        self.variables.update({str(number): [word] for number, word in enumerate(arguments[:9], 1)})
+        if arguments:
+            self.variables.update({"@": list(arguments), "*": list(arguments)})
 
     def _simple(self, raw: tuple[str, ...], loops: int, depth: int) -> None:
         words = raw[1:] if raw[0] in _DECLARING else raw
@@ -246,7 +256,9 @@ class _Shell:
             self.folder = ""
         elif told[0] in self.functions:
             self.call(told[0], told[1:], loops, depth)
-        elif any(".py" in word or word == "-m" for word in told):
+        elif told[0] == "shift":
+            self.number(self.variables.get("@", ())[1:])
+        elif any(".py" in word or word == "-m" or word.endswith(".sh") for word in told):
             inner = [word for word in told if " " in word and ".py " in word]
             if inner and depth < _MAX_DEPTH:  # bash -c "...", sbatch --wrap "...", echo "..."
                 self.run(_Parser(inner[0]).block(()), loops, depth + _MAX_DEPTH)
@@ -280,6 +292,9 @@ class _Shell:
     def _expand(self, word: str) -> list[str]:
         """The words that one becomes: none if it is empty, several if it holds blanks without quotes or braces."""
         lone = word.strip('"')
+        rest = _REST.fullmatch(lone)
+        if rest:
+            return list(self.variables.get("@", ())[int(rest[1]) - 1 :])
         if word.startswith(('"${', "${")) and ("[@]" in word or "[*]" in word) and lone.endswith("}"):
             found = _PARAMETER.fullmatch(lone[2:-1])
             if found and found["name"] in self.variables and not found["operator"]:

@@ -53,6 +53,7 @@ _PLAIN |= {"bool", "list", "tuple", "dict", "set", "zip", "enumerate", "repr", "
 _DEEPEST = 6  # guards within guards
 _UNGUARDED = (ast.Global, ast.Nonlocal, ast.Pass, ast.Break, ast.Continue)
 _LOAD, _STORE = ast.Load(), ast.Store()
+_ASKED = {"__getattr__", "__getattribute__", "__missing__"}  # what they raise is their answer
 _PLACES, _FUNCTIONS = (ast.Attribute, ast.Subscript), (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -251,7 +252,7 @@ class _Rewriter:
             return node
         known, names = self.constants, named_parameters(node)
         self.constants = known - {part.arg for part in names} | {"self"}
-        guarding, self.guarding = self.guarding, True
+        guarding, self.guarding = self.guarding, node.name not in _ASKED
         depth, self.depth = self.depth, 0
         body = [self.visit(part) for part in node.body] if self.strict else self.guarded(node.body)
         self.guarding, self.depth = guarding, depth
