@@ -23,6 +23,7 @@ from metalens.worker.load.syntax import (
     ends_in_return,
     is_broad,
     is_docstring,
+    is_listing,
     is_output,
     is_training_loop,
     looks_like_module,
@@ -47,9 +48,8 @@ KEEPS, LOSES, ASKS, CALLS = range(4)
 _NUMBERED = (CALL, OPERATE, RECORD, INDEX, SHAPE)
 
 # These look at the frame that calls them, so they must stay where they are; the others are too plain to be recorded.
-_DIRECT = {"super", "locals", "globals", "vars", "dir", "eval", "exec", "__import__"}
-_PLAIN = _DIRECT | {"isinstance", "issubclass", "len", "range", "hasattr", "print", "type", "int", "float", "str"}
-_PLAIN |= {"bool", "list", "tuple", "dict", "set", "zip", "enumerate", "repr", "id", "callable", "property", "slice"}
+_PLAIN = set("super locals globals vars dir eval exec __import__ isinstance issubclass len range hasattr print".split())
+_PLAIN |= set("type int float str bool list tuple dict set zip enumerate repr id callable property slice".split())
 _DEEPEST = 6  # guards within guards
 _UNGUARDED = (ast.Global, ast.Nonlocal, ast.Pass, ast.Break, ast.Continue)
 _LOAD, _STORE = ast.Load(), ast.Store()
@@ -120,7 +120,7 @@ class _Rewriter:
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         function = node.func
-        name = function.id if isinstance(function, ast.Name) else ""
+        name = function.id if isinstance(function, ast.Name) and not is_listing(node) else ""
         if isinstance(function, ast.Attribute):
             function.value = self.visit(function.value)
         elif not name:

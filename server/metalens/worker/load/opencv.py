@@ -82,6 +82,19 @@ def _floats(image: Any, *args: Any, **kwargs: Any) -> Any:
     return image if isinstance(image, Unknown) else arrays.numpy().zeros(image.shape)
 
 
+def _affine(src: Any, dst: Any, *args: Any) -> Any:
+    """The 2 x 3 matrix that takes three points to three others."""
+    numpy = arrays.numpy()
+    if isinstance(src, Unknown) or isinstance(dst, Unknown):
+        return numpy.eye(2, 3)
+    points = numpy.concatenate([numpy.asarray(src, float), numpy.ones((3, 1))], axis=1)
+    return numpy.linalg.lstsq(points, numpy.asarray(dst, float), rcond=None)[0].T
+
+
+def _matrix(rows: int) -> Any:
+    return lambda *args, **kwargs: arrays.numpy().eye(rows, 3)
+
+
 class _Video:
     """The frames of a video, or of a camera; how many there are counts where they end."""
 
@@ -138,6 +151,8 @@ _CV: dict[str, Any] = {
 }
 _CV.update(dict.fromkeys("flip GaussianBlur medianBlur blur addWeighted filter2D".split(), _first))
 _CV.update(warpAffine=_warped, warpPerspective=_warped, copyMakeBorder=_framed)
+_CV.update(getAffineTransform=_affine, invertAffineTransform=_matrix(2), getRotationMatrix2D=_matrix(2))
+_CV.update(getPerspectiveTransform=_matrix(3))
 _CV.update(IMREAD_GRAYSCALE=0, IMREAD_COLOR=1, INTER_NEAREST=0, INTER_LINEAR=1, INTER_CUBIC=2, INTER_AREA=3)
 _CV.update(VideoCapture=_Video, CAP_PROP_FRAME_WIDTH=_FRAME_WIDTH, CAP_PROP_FRAME_HEIGHT=_FRAME_HEIGHT)
 _CV.update(CAP_PROP_FPS=5, CAP_PROP_FRAME_COUNT=_FRAME_COUNT)

@@ -189,6 +189,14 @@ class _Quiet(ast.NodeTransformer):
         return ast.copy_location(ast.Pass(), node) if is_output(node) and _is_told(node.value) else node
 
 
+def is_listing(call: ast.Call) -> bool:
+    """Whether a call lists the items of a mapping: `list(weights.keys())`."""
+    item = call.args[0] if len(call.args) == 1 and isinstance(call.func, ast.Name) else None
+    if not isinstance(item, ast.Call) or not isinstance(item.func, ast.Attribute):
+        return False
+    return call.func.id in ("list", "tuple") and item.func.attr in ("keys", "values", "items")  # type: ignore[attr-defined]
+
+
 def without_messages(tree: ast.Module) -> ast.Module:
     """Without the messages of classes: `print(f"loaded {path}")` in a constructor must not stop it for want of a path.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import re
 import types
+from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 STAND_IN = True
@@ -18,7 +19,9 @@ _SETTINGS = re.compile(r"(HParams|Hyperparameters|Namespace|Config|Configuration
 
 
 class UnknownError(Exception):
-    """Something needed the truth, length, text or parts of a value that is not known."""
+    """Something needed the truth, length, text or parts of a value that is not known; `loaded` tells that it was."""
+
+    loaded = False
 
 
 class Unknown:
@@ -84,16 +87,15 @@ class Unknown:
     def __hash__(self) -> int:
         return id(self)
 
-    def __repr__(self) -> str:
-        raise UnknownError(f"{self._why} is not known")
-
     def _raise(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise UnknownError(f"{self._why} is not known")
+        error = UnknownError(f"{self._why} is not known")
+        error.loaded = self._loaded
+        raise error
 
     def _same(self, *args: Any) -> Unknown:
         return self
 
-    __str__ = __format__ = __bool__ = __int__ = __float__ = __index__ = _raise
+    __repr__ = __str__ = __format__ = __bool__ = __int__ = __float__ = __index__ = _raise
     __instancecheck__ = __subclasscheck__ = _raise
     __next__ = __reversed__ = __complex__ = __bytes__ = __array__ = __fspath__ = __await__ = _raise
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _same  # type: ignore[assignment]
@@ -104,9 +106,22 @@ class Unknown:
     __iadd__ = __isub__ = __imul__ = __itruediv__ = _same
 
 
+def of_argument(name: str, args: Iterable[Any]) -> UnknownError:
+    """What a call of this function raises that needs to know all its arguments."""
+    error = UnknownError(f"an argument of {name} is not known")
+    error.loaded = any(isinstance(value, Unknown) and value._loaded for value in args)
+    return error
+
+
 def lists_weights(value: Unknown) -> bool:
     """Whether these are the items of something that was loaded."""
     return value._loaded and value._why.endswith(_LISTING)  # type: ignore[no-any-return]
+
+
+def is_list_of_weights(function: Any, args: Sequence[Any]) -> bool:
+    """Whether a call lists what was loaded: nobody knows what is in that list, though a loop over it does nothing."""
+    lists = function is list or function is tuple or function is sorted
+    return lists and len(args) == 1 and isinstance(args[0], Unknown) and lists_weights(args[0])
 
 
 def _is_decorated(item: Any) -> bool:

@@ -16,7 +16,7 @@ import torch
 from metalens.protocol.values import Location
 from metalens.worker.load import instrument, inventions, typed
 from metalens.worker.load.grids import GRID, grid
-from metalens.worker.load.unknown import Unknown, UnknownError, lists_weights
+from metalens.worker.load.unknown import Unknown, UnknownError, is_list_of_weights, lists_weights, of_argument
 from metalens.worker.trace.command_line import start_again
 from metalens.worker.trace.downloads import lacking
 from metalens.worker.trace.facts import Facts, ModuleCall, Origin, Raised
@@ -169,9 +169,11 @@ class Tracer:
 
         def call(number: int, function: Any, /, *args: Any, **kwargs: Any) -> Any:
             if Unknown in map(type, args) or (kwargs and Unknown in map(type, kwargs.values())):
+                if is_list_of_weights(function, args):
+                    return args[0]
                 name = "a value" if isinstance(function, Unknown) else getattr(function, "__name__", "call")
                 if self.strict and not (isinstance(function, Unknown) or marked(function) or keeps(function)):
-                    raise UnknownError(f"an argument of {name} is not known")
+                    raise of_argument(name, args)
                 # An unknown value has every attribute, so what walks down it would never end.
                 if not self._takes_unknown(function) or at.count((trace, number)) > _WALKED:
                     self.doubt(f"what {name} changes is not known" if loses(function) else "")
@@ -378,8 +380,8 @@ class Tracer:
     def _skip(self, loss: int) -> bool:
         """An instrumented statement failed: whether the error must go on its way."""
         error = sys.exc_info()[1]
-        if self.strict or error is None:
-            return True
+        if error is None or (self.strict and not getattr(error, "loaded", False)):
+            return True  # what only weights could tell that are not here ends no building of a model
         if not self.called:
             start_again(error)
         if isinstance(error, SystemExit):

@@ -72,7 +72,7 @@ _REPAIRS: dict[str, tuple[tuple[_Repair, int], ...]] = {
         (space.interpolated, 2),
     ),
     "loss-size": ((operations.compared, 4),),
-    "reshape-numel": ((views.reshaped, 6), (views.filled, 3), (factors.multiplied, 2)),
+    "reshape-numel": ((views.reshaped, 6), (views.filled, 3), (views.kept, 4), (factors.multiplied, 2)),
     "view-contiguity": ((views.reshaped, 1),),
     "unpack-rank": (
         (factors.multiplied, 2),
