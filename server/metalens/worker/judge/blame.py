@@ -32,7 +32,7 @@ def place_of(case: Case, mistake: Mistake) -> Location:
         inside = decided is not None and decided.file == location.file and _same_function(case, decided, location)
         elsewhere = decided is not None and not inside and _in_frames(case, decided)
         if decided is not None and (not elsewhere or is_callers(case, mistake)):
-            location = inwards(case, decided)
+            location = inwards(case, mistake, decided)
     return _narrowed(case, location)
 
 

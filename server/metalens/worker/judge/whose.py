@@ -10,6 +10,7 @@ from metalens.protocol.values import Location
 from metalens.worker.judge import torchkind
 from metalens.worker.judge.case import Case, Mistake
 from metalens.worker.judge.definitions import slot_of
+from metalens.worker.judge.source import source_of
 from metalens.worker.trace.facts import Built, Frame
 
 # A block computes what goes into one of its layers of what came in within so many operations.
@@ -88,14 +89,29 @@ def _works_elsewhere(case: Case, layer: Any) -> bool:
     return False
 
 
-def inwards(case: Case, place: Location) -> Location:
-    """The place within a block, instead of its call, if the block fails there wherever it is called."""
+def inwards(case: Case, mistake: Mistake, place: Location) -> Location:
+    """The place within a block, instead of its call, if the block fails there wherever it is called.
+
+    Where a block was given both sizes as they are, its own code has no part in that.
+    """
     frames = case.failure.frames
     at = next((at for at, frame in enumerate(frames) if overlap(frame.location, place)), len(frames))
+    if _is_given(case, mistake) and _is_made_beside(case, mistake, place):
+        return place
     while at + 1 < len(frames) and _always_fails(case, at + 1):
         at += 1
         place = frames[at].location
     return place
+
+
+def _is_made_beside(case: Case, mistake: Mistake, place: Location) -> bool:
+    """Whether the size that comes in was made in the function that a place is in, and is not that of an input."""
+    origin = case.lineage(mistake.tensor, mistake.dim).origin
+    if origin is None or origin.location.file != place.file:
+        return False
+    source = source_of(case.facts, place.file)
+    around = source.function_at(origin.location.range.start.line)
+    return around is not None and around is source.function_at(place.range.start.line)
 
 
 def _always_fails(case: Case, at: int) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import copyreg
 import functools
 import os
 import sys
+import types
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Optional
@@ -23,6 +26,7 @@ from metalens.worker.trace.recover import NOTHING
 from metalens.worker.trace.tracer import Tracer
 
 _PARTS = 16
+_COPYING = copyreg.__newobj__.__code__, copy._reconstruct.__code__  # type: ignore[attr-defined]
 
 
 @dataclass
@@ -117,6 +121,9 @@ class Observer:
         """`cls(*args, **kwargs)` was called: make the bare object and remember how."""
         module: Any = object.__new__(cls)
         tracer = self.tracer
+        original = _original(sys._getframe(2))
+        if original is not None and self._copy(module, original):
+            return module
         holes = None
         if contains_unknown((args, kwargs)):
             holes = None if tracer.strict else filled(cls, args, kwargs)
@@ -149,6 +156,24 @@ class Observer:
             self.seen.append(seen)
             self.by_id[id(module)] = seen
         return module
+
+    def _copy(self, module: Any, original: Any) -> bool:
+        """Remember that a module was built as the one of which it is a copy; False if nobody knows of that one."""
+        facts, known = self.tracer.facts, self.by_id.get(id(original))
+        built = facts.built_of(original)
+        if built is None:
+            return False
+        facts.built[id(module)] = replace(built, module=module)
+        facts.alive.append(module)
+        if known is not None:
+            root = self.building[0] if self.building else None
+            assumed = known.assumed or (root is not None and root.assumed)
+            seen = Seen(facts.built[id(module)], known.file, known.source, self.tracer.mended, assumed, root)
+            seen.holes = known.holes
+            seen.done = known.done
+            self.seen.append(seen)
+            self.by_id[id(module)] = seen
+        return True
 
     def adopt(self, cls: type) -> None:
         """Wrap the constructor of a new workspace class, its own or that of torch's, so that its end is known."""
@@ -281,6 +306,14 @@ class Observer:
         inputs = tuple(part for part in args if isinstance(part, torch.Tensor))
         facts.origins[id(output)] = Origin(location, type(module).forward, module, inputs)
         facts.alive.append(output)
+
+
+def _original(frame: types.FrameType) -> Any:
+    """The module of which `copy` makes a copy in this frame, by way of `copyreg.__newobj__`; None if it does not."""
+    outer = frame.f_back
+    if outer is None or (frame.f_code, outer.f_code) != _COPYING:
+        return None
+    return outer.f_locals.get("x")
 
 
 def _is_element(modules: list[ModuleCall]) -> bool:
