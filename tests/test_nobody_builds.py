@@ -51,6 +51,9 @@ RUNNING = {
     "nobody_builds_from_lists": ("Crossing([5, 7], 4, (9,), [0.1, 0.2])(torch.zeros(3, 2).long())",),
 }
 RAISING = {
+    "nobody_builds_as_written": {
+        "Block": ("Block(8, 2)(torch.zeros(2, 64, 8))", "Block(64, 1)(torch.zeros(2, 64, 64))"),
+    },
     "nobody_builds": {
         "Generator": (
             "Generator(5, 2)(torch.zeros(2, 5, 1, 1))",

@@ -40,6 +40,7 @@ from metalens.worker.trace.rehearse import Stage
 from metalens.worker.trace.tracer import Tracer
 from metalens.worker.trace.world import world
 from metalens.worker.varied import Variation, rests_on_data
+from metalens.worker.within import is_refused_as_written
 
 # A rehearsal may take this share of the run's time; what is left is for the classes that it did not explain.
 _SHARE = 0.6
@@ -100,6 +101,8 @@ def perform(run: Run) -> Report:
         failure = failure_of(error, tracer, observer)
         if failure is not None and current:
             failure = replace(failure, caller=run.callers.index(current[-1]))
+        if failure is not None and failure.grade != "clean" and is_refused_as_written(failure, tracer.facts):
+            return replace(failure, grade="clean")
         if failure is None or not (current and current[-1].alike and is_of_data(failure, tracer.facts)):
             return failure
         tracer.mended = tracer.mended or f"{os.path.basename(current[-1].file)} may be meant for other data"
@@ -114,6 +117,12 @@ def perform(run: Run) -> Report:
             failures.append(failure)
             stop_at(judge.case_of(failure, tracer.facts) if run.until is not None else None)
             stop_at_last()
+
+    def refused(error: BaseException) -> None:
+        """What a class raised that was built with arguments which are made up."""
+        failure = failure_of(error, tracer, observer)
+        if failure is not None and is_refused_as_written(failure, tracer.facts):
+            failures.append(failure)
 
     def stop_at(case: Optional[Case]) -> None:
         """End the run at the finding that it waits for."""
@@ -157,7 +166,7 @@ def perform(run: Run) -> Report:
         finally:
             enough.clear()
 
-    tracer.on_failure = failed
+    tracer.on_failure, tracer.on_refusal = failed, refused
     tracer.recovery.confirm = confirmed
 
     def suspected(function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Optional[Exception]:

@@ -6,16 +6,19 @@ might have given one of them, the other options may only not suit the choice.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 from typing import Any, Optional
 
 import torch
 
+from metalens.worker.judge import torchkind
 from metalens.worker.judge.case import Case
 from metalens.worker.judge.lineage import lineage_of
 from metalens.worker.judge.rules import mistake_of
+from metalens.worker.judge.source import source_of
 from metalens.worker.trace.command_line import options_given
-from metalens.worker.trace.facts import Facts, ModuleCall, Origin
+from metalens.worker.trace.facts import Facts, Failure, ModuleCall, Origin
 from metalens.worker.trace.observe import Observer
 from metalens.worker.trace.provenance import conflict, layer_conflict
 
@@ -37,6 +40,46 @@ def contradicts_itself(case: Case, observer: Observer) -> bool:
     given = options_given()
     values = list(_plain((seen.built.args, seen.built.kwargs)))
     return given is not None and not any(value is None for value in values) and given.isdisjoint(values)
+
+
+def is_refused_as_written(failure: Failure, facts: Facts) -> bool:
+    """Whether a layer of torch refuses numbers that stand in the code as they are: then it fails wherever it is met."""
+    if failure.modules:
+        layer = failure.modules[-1].module
+        built = facts.built_of(layer)
+        place = built.location if built is not None and _pads_too_much(layer) else None
+    else:
+        place = failure.frames[-1].location if _is_building(failure.error) else None
+    call = source_of(facts, place.file).call_at(place.range) if place is not None else None
+    return call is not None and all(map(_is_number, (*call.args, *(keyword.value for keyword in call.keywords))))
+
+
+def _pads_too_much(layer: Any) -> bool:
+    if "Pool" not in type(layer).__name__ or not torchkind.is_own(layer):
+        return False
+    sizes, pads = (
+        size if isinstance(size, tuple) else (size,)
+        for size in (getattr(layer, name, None) for name in ("kernel_size", "padding"))
+    )
+    known = all(isinstance(size, int) for size in (*sizes, *pads))
+    return known and any(2 * pad > size for size, pad in zip(sizes, pads))
+
+
+def _is_building(error: BaseException) -> bool:
+    """Whether the constructor of a layer of torch raised an error."""
+    step = error.__traceback__
+    last = None
+    while step is not None:
+        if step.tb_frame.f_code.co_name == "__init__":
+            last = step.tb_frame.f_locals.get("self")
+        step = step.tb_next
+    return isinstance(last, torch.nn.Module) and torchkind.is_own(last)
+
+
+def _is_number(node: ast.expr) -> bool:
+    if isinstance(node, (ast.Tuple, ast.List)):
+        return all(map(_is_number, node.elts))
+    return isinstance(node.operand if isinstance(node, ast.UnaryOp) else node, ast.Constant)
 
 
 def _around(case: Case) -> Optional[ModuleCall]:

@@ -58,6 +58,7 @@ def build_alone(cls: type, observer: Observer) -> Optional[Alone]:
         if not every:
             observer.tracer.on_failure(error)
             return Alone(f"{type(error).__name__}: {error}"[:200], failed=True)
+        observer.tracer.on_refusal(error)
         if not parameters:
             return Alone(f"it takes any arguments, and needs some ({type(error).__name__}: {error})"[:200])
         return Alone(f"its defaults alone do not build it ({type(error).__name__}: {error})"[:200])
@@ -75,7 +76,8 @@ def _invent(cls: type, observer: Observer) -> bool:
         tracer.mended = ""
         try:
             cls(**kwargs)
-        except Exception:  # noqa: BLE001 - our arguments need not please the user's constructor
+        except Exception as error:  # noqa: BLE001 - our arguments need not please the user's constructor
+            tracer.on_refusal(error)
             del observer.seen[before:]
             continue
         finally:
@@ -157,6 +159,7 @@ def run_alone(seen: Seen, observer: Observer, may_judge: bool) -> str:
                 with in_use(module, tracer):
                     judge_attempt(replace(attempt, error=run(attempt.inputs())), run, tracer)
             return probe.text_of(attempt.specs)
+        tracer.on_refusal(attempt.error)
         if may_judge:
             judge_attempt(attempt, run, tracer)
         return ""

@@ -74,6 +74,7 @@ class Tracer:
         self.under_way: dict[int, tuple[ModuleCall, ...]] = {}
         self.notes: dict[int, list[Location]] = {}
         self.on_failure: Callable[[BaseException], None] = lambda error: None
+        self.on_refusal = self.on_failure
         self.entering: Callable[[Any], Any] = lambda method: method
         self.idle: Callable[[], frozenset[type]] = frozenset
         self.recovery = Recovery(self.facts, self._is_caught)
