@@ -54,7 +54,7 @@ _WIDTH: tuple[tuple[_Repair, int], ...] = (
 _REPAIRS: dict[str, tuple[tuple[_Repair, int], ...]] = {
     "linear-in-features": _WIDTH,
     "conv-in-channels": _WIDTH,
-    "norm-features": _WIDTH,
+    "norm-features": ((heads.grouped, 3), *_WIDTH),
     "attention-embed-dim": (*_WIDTH[5:10], (operations.batch_first, 1)),
     "recurrent-input-size": (*_WIDTH[5:10], (operations.hidden_state, 3)),
     "index-range": ((widths.consumer_side, 3),),

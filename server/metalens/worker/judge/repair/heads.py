@@ -13,6 +13,8 @@ from metalens.worker.judge.repair.sizes import change_value
 from metalens.worker.judge.source import Source, source_of
 
 _NAMES = ("num_heads", "n_heads", "nhead", "n_head", "heads")
+# Of an argument that groups have to divide: its place, and the name and place of their number.
+_GROUPED = {"in_channels": (0, "groups", 6), "out_channels": (1, "groups", 6), "num_channels": (1, "num_groups", 0)}
 
 
 def divided(case: Case, mistake: Mistake) -> Iterator[Fix]:
@@ -50,14 +52,15 @@ def _as_its_parameter(source: Source, node: ast.expr) -> Iterator[Fix]:
 
 
 def grouped(case: Case, mistake: Mistake) -> Iterator[Fix]:
-    """Channels of a convolution changed to a multiple of its groups, or the groups to a divisor of them."""
+    """Channels of a convolution or norm changed to a multiple of its groups, or the groups to a divisor of them."""
     called, channels, groups = failing_call(case), mistake.given, mistake.expected
-    if called is None or not channels or not groups or mistake.argument not in ("in_channels", "out_channels"):
+    if called is None or not channels or not groups or mistake.argument not in _GROUPED:
         return
     source, call = called
+    place, name, count = _GROUPED[mistake.argument]
     places = (
-        (mistake.argument, ("in_channels", "out_channels").index(mistake.argument), near_multiples(channels, groups)),
-        ("groups", 6, near_divisors(channels, groups)),
+        (name, count, near_divisors(channels, groups)),
+        (mistake.argument, place, near_multiples(channels, groups)),
     )
     for name, place, wanted in places:
         node = _argument(call, name, place)

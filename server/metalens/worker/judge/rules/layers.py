@@ -116,7 +116,8 @@ def group_norm(case: Case) -> Optional[Mistake]:
     groups = re.match(r"num_channels(?: \((\d+)\))? must be divisible by num_groups(?: \((\d+)\))?", case.torch)
     if groups and groups.group(1):
         message = f"num_channels {groups.group(1)} is not divisible by num_groups {groups.group(2)}"
-        return Mistake("norm-features", message, expected=int(groups.group(2)), given=int(groups.group(1)))
+        count, channels = int(groups.group(2)), int(groups.group(1))
+        return Mistake("norm-features", message, argument="num_channels", expected=count, given=channels)
     layer = case.layer if isinstance(case.layer, nn.GroupNorm) else None
     x = case.input
     if (layer is None and case.name != "group_norm") or x is None or x.dim() < 2:
