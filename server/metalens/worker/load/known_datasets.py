@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 
 import torch
 
 from metalens.worker.load import arrays
 from metalens.worker.load.inventions import invented, picture_extent
-from metalens.worker.load.pictures import Picture
+from metalens.worker.load.pictures import Picture, opened
 from metalens.worker.load.unknown import Unknown
 
 STAND_IN = True
@@ -51,6 +51,7 @@ class KnownDataset(torch.utils.data.Dataset):  # type: ignore[type-arg, misc]
         self.transform = kwargs.get("transform", calls[0] if calls else None)
         self.target_transform = kwargs.get("target_transform")
         self.imgs = self.samples = [(f"{index}.png", 0) for index in range(256)]
+        self.loader = kwargs.get("loader") or self._picture
         self.train = bool(kwargs.get("train", args[1] if len(args) > 1 and isinstance(args[1], bool) else True))
 
     def __getattr__(self, name: str) -> Any:
@@ -91,10 +92,16 @@ class KnownDataset(torch.utils.data.Dataset):  # type: ignore[type-arg, misc]
             return len(data)
         return (50000 if self.shape[0] == 3 else 60000) if self.train else 10000
 
-    def __getitem__(self, index: int) -> Any:
-        channels, height, width, classes = self.shape
+    def _picture(self, path: Any) -> Picture:
+        channels, height, width, _ = self.shape
         width, height = picture_extent(width, height) if self.made_up else (width, height)
-        image: Any = Picture(width, height, channels, self.made_up)
+        return Picture(width, height, channels, self.made_up)
+
+    _picture.takes_unknown = True  # type: ignore[attr-defined]
+
+    def __getitem__(self, index: int) -> Any:
+        classes = self.shape[3]
+        image: Any = self.loader(self.samples[int(index) % len(self.samples)][0])
         if self.transform is not None:
             image = self.transform(image)
         target: Any = int(index) % classes if classes else torch.zeros(40, dtype=torch.int64)
@@ -110,6 +117,61 @@ def dataset(name: str) -> Any:
     if name == "FakeData":
         return FakeData
     return type(name, (KnownDataset,), {"shape": DATASETS[name], "made_up": name in _VARYING})
+
+
+class DatasetFolder(KnownDataset):
+    """Files of any kind, read by the user's own function."""
+
+    shape = (3, 375, 500, 10)
+    made_up = True
+
+    def __init__(self, root: Any, loader: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(root, *args[1:], **{**kwargs, "loader": loader})
+
+
+class VisionDataset(torch.utils.data.Dataset):  # type: ignore[type-arg, misc]
+    """What datasets of the user's own are derived from."""
+
+    def __init__(
+        self, root: Any = None, transforms: Any = None, transform: Any = None, target_transform: Any = None
+    ) -> None:
+        self.root, self.transforms = root, transforms
+        self.transform, self.target_transform = transform, target_transform
+
+
+def _read(path: Any) -> Picture:
+    return opened(path).convert("RGB")
+
+
+_read.takes_unknown = True  # type: ignore[attr-defined]
+_ENDINGS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+
+
+def _ends(name: str, endings: Any = _ENDINGS) -> bool:
+    return name.lower().endswith(endings if isinstance(endings, str) else tuple(endings))
+
+
+def _listed(*args: Any, **kwargs: Any) -> list[tuple[str, int]]:
+    return [(f"{index}.png", index % 10) for index in range(256)]
+
+
+_BASES: dict[str, Any] = {"VisionDataset": VisionDataset, "DatasetFolder": DatasetFolder}
+_FOLDER: dict[str, Any] = {
+    **dict.fromkeys(("default_loader", "pil_loader", "accimage_loader"), _read),
+    **dict.fromkeys(("has_file_allowed_extension", "is_image_file"), _ends),
+    **_BASES,
+    "make_dataset": _listed,
+    "IMG_EXTENSIONS": _ENDINGS,
+}
+
+
+def module(name: str) -> Optional[dict[str, Any]]:
+    """What the stand-in of this module holds, beyond Unknowns; None for a module without datasets."""
+    if name == "torchvision.datasets":
+        return {**_BASES, **{key: dataset(key) for key in DATASETS}}
+    if name == "torchvision.datasets.folder":
+        return {**_FOLDER, "ImageFolder": dataset("ImageFolder")}
+    return {"VisionDataset": VisionDataset} if name == "torchvision.datasets.vision" else None
 
 
 class FakeData(KnownDataset):

@@ -133,14 +133,15 @@ class Picture:
         return torch.empty((self.channels, self._height, self._width), dtype=dtype, device="meta")
 
 
-def _opened(file: Any = "", *args: Any, **kwargs: Any) -> Picture:
+def opened(file: Any = "", *args: Any, **kwargs: Any) -> Picture:
+    """The picture that a file holds."""
     named = isinstance(file, (str, os.PathLike)) and not isinstance(file, Unknown)
     channels = 1 if named and _MASKS.search(os.fspath(file)) else picture_channels()
     return Picture(*picture_extent(500, 375), channels, made_up=True, any_mode=True)
 
 
 # Whatever the name of the file is, it holds a picture.
-_opened.takes_unknown = True  # type: ignore[attr-defined]
+opened.takes_unknown = True  # type: ignore[attr-defined]
 
 
 def pictured(array: Any, mode: Any = None) -> Any:
@@ -148,7 +149,7 @@ def pictured(array: Any, mode: Any = None) -> Any:
     if isinstance(array, Picture):
         return array
     if isinstance(array, Unknown):
-        return _opened().convert(mode) if mode else _opened()
+        return opened().convert(mode) if mode else opened()
     shape = [int(size) for size in getattr(array, "shape", ())]
     if len(shape) not in (2, 3):
         return Unknown("a picture of something that is not known")
@@ -197,7 +198,7 @@ _IMAGE: dict[str, Any] = {
     "Resampling": types.SimpleNamespace(**_FILTERS),
     "Transpose": types.SimpleNamespace(**_TURNED),
     "Image": Picture,
-    "open": _opened,
+    "open": opened,
     "fromarray": pictured,
     "new": _new,
     "merge": _merged,

@@ -9,7 +9,6 @@ from typing import Any, Optional
 import torch
 
 from metalens.worker.load.inventions import is_rare
-from metalens.worker.load.known_datasets import DATASETS, dataset
 from metalens.worker.load.pictures import Picture, pictured
 from metalens.worker.load.told import tell
 from metalens.worker.load.unknown import UnknownError
@@ -273,8 +272,6 @@ def module(name: str) -> Optional[dict[str, Any]]:
     """What the stand-in of this module holds, beyond Unknowns; None for a module without conveniences."""
     if name in ("torchvision.transforms", "torchvision.transforms.v2"):
         return TRANSFORMS
-    if name == "torchvision.datasets":
-        return {key: dataset(key) for key in DATASETS}
     if name in ("torchvision.transforms.functional", "torchvision.transforms.v2.functional"):
         return FUNCTIONS
     if name == "torchvision.utils":

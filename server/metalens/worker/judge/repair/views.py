@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import ast
-import inspect
 import math
 from collections.abc import Iterator
 
 from metalens.protocol.messages import Fix
 from metalens.worker.judge.case import Case, Mistake
-from metalens.worker.judge.repair.edits import failing_call, fix, literal
+from metalens.worker.judge.repair.edits import failing_call, fix
 from metalens.worker.judge.repair.heads import near_divisors
 from metalens.worker.judge.repair.sizes import change_value
 from metalens.worker.judge.repair.widths import resize
-from metalens.worker.judge.source import Source, source_of
+from metalens.worker.judge.source import Source
 from metalens.worker.judge.whose import innermost_own
 
 
@@ -31,7 +30,7 @@ def reshaped(case: Case, mistake: Mistake) -> Iterator[Fix]:
         yield fix("Use reshape", source.replace(call, f"{owner}.reshape{text}"))
         return
     nodes = _size_nodes(call)
-    values = _sizes(case)
+    values = sizes_of(case)
     if len(nodes) != len(values) or not values:
         return
     total = math.prod(int(n) for n in x.shape)
@@ -56,7 +55,7 @@ def reshaped(case: Case, mistake: Mistake) -> Iterator[Fix]:
 
 def filled(case: Case, mistake: Mistake) -> Iterator[Fix]:
     """As much as `view` is asked to spread, from the layer that sets the last dimension."""
-    x, values = mistake.tensor, _sizes(case)
+    x, values = mistake.tensor, sizes_of(case)
     if x is None or not x.dim() or not values:
         return
     total, asked = math.prod(int(n) for n in x.shape), abs(math.prod(values))
@@ -66,37 +65,6 @@ def filled(case: Case, mistake: Mistake) -> Iterator[Fix]:
         rest = math.prod(value for value in values[1:] if value > 0)
         if values[0] in (-1, int(x.shape[0])) and rest % max(total // int(x.shape[0] or 1), 1) == 0:
             yield from resize(case, x, x.dim() - 1, rest * int(x.shape[0]) * int(x.shape[-1]) // total)
-
-
-def kept(case: Case, mistake: Mistake) -> Iterator[Fix]:
-    """One number of a shape that a constructor keeps: `self.shape = (128, 5, 5)`."""
-    x, values = mistake.tensor, _sizes(case)
-    total, asked = math.prod(int(n) for n in x.shape) if x is not None else 0, math.prod(values)
-    if x is None or total <= 0 or asked <= 0:
-        return
-    found: list[tuple[int, int, Source, ast.expr, str]] = []
-    for source, name, part in _kept_numbers(case):
-        number = literal(part) or 0
-        # The shape may be what is asked for, or what the elements were made from.
-        for wanted, known in ((total, asked), (asked, total)):
-            if number > 0 and number * wanted % known == 0:
-                found.append((number, number * wanted // known, source, part, name))
-    for number, new, source, part, name in sorted(found, key=lambda item: item[1] not in x.shape):
-        yield fix(f"Change {number} to {new} in {name}", source.replace(part, str(new)))
-
-
-def _kept_numbers(case: Case) -> Iterator[tuple[Source, str, ast.expr]]:
-    """The parts of the shapes that the constructors of the models under way keep, with those shapes' names."""
-    for call in reversed(case.failure.modules):
-        code = getattr(inspect.unwrap(type(call.module).__init__), "__code__", None)
-        source = source_of(case.facts, code.co_filename) if code is not None else None
-        scope = source.function_at(code.co_firstlineno - 1) if source is not None and code is not None else None
-        if source is None or scope is None:
-            continue
-        for node in ast.walk(scope):
-            if isinstance(node, ast.Assign) and isinstance(node.value, (ast.Tuple, ast.List)):
-                for part in node.value.elts:
-                    yield source, source.text_of(node.targets[0]), part
 
 
 def _divided(case: Case, source: Source, nodes: list[ast.expr], values: list[int], width: int) -> Iterator[Fix]:
@@ -113,7 +81,8 @@ def _size_nodes(call: ast.Call) -> list[ast.expr]:
     return [] if any(isinstance(arg, ast.Starred) for arg in call.args) else list(call.args)
 
 
-def _sizes(case: Case) -> list[int]:
+def sizes_of(case: Case) -> list[int]:
+    """The numbers that `view` or `reshape` was called with; none if they are not known."""
     values = list(case.failure.args[1:])
     if len(values) == 1 and isinstance(values[0], (list, tuple)):
         values = list(values[0])
