@@ -23,7 +23,12 @@ _REAL_OPEN, _REAL_GLOB, _REAL_LISTDIR, _REAL_WALK = builtins.open, glob.glob, os
 _REAL_SCANDIR, _REAL_GZIP, _IS_HERE = os.scandir, gzip.open, os.path.isfile
 _REAL_SIZE, _BYTES = os.path.getsize, 150_000  # as a sound of a few seconds has
 _WRITING = frozenset("wax+")
-_TEXTS = (".txt", ".tokens", ".text", ".words", ".raw", ".names", ".list", ".lst", ".flist", ".scp")
+_TEXTS = (
+    *(".txt", ".tokens", ".text", ".words", ".raw", ".names", ".list", ".lst", ".flist", ".scp"),
+    # Sides of translations and of judgements, and what texts become on their way.
+    *(".src", ".tgt", ".en", ".de", ".fr", ".vi", ".zh", ".cs", ".ro", ".pos", ".neg", ".train", ".valid", ".test"),
+    *(".dev", ".tok", ".bpe", ".sent", ".label", ".labels", ".vocab", ".dict", ".corpus", ".small", ".lines"),
+)
 _COPIED = (".txt", ".json", ".csv", ".names", ".yaml", ".yml")
 _PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".ppm", ".webp", ".tif")
 _MOST_FOLDERS = 500

@@ -15,6 +15,7 @@ from torch.nn import Module
 from metalens.worker.load import backbones
 from metalens.worker.load.unknown import Unknown, UnknownError, contains_unknown
 from metalens.worker.trace import (
+    archives,
     casting,
     command_line,
     devices,
@@ -54,6 +55,7 @@ def world() -> Iterator[None]:
         *older.patches(),
         *casting.patches(),
         *files.patches(),
+        *archives.patches(),
         *temporary.patches(),
         *shortage.patches(),
         *sockets.patches(),
