@@ -27,7 +27,7 @@ pytestmark = pytest.mark.torch
 # Their data is not on this machine, which is what they are about.
 WITHOUT_DATA = {"correct/sizes_from_data.py", "correct/text_corpus.py", "mistakes/doubtful_inputs.py"}
 WITHOUT_DATA |= {f"{kind}/sizes_that_data_decides.py" for kind in ("correct", "mistakes")}
-WITHOUT_DATA |= {"mistakes/tables_of_any_width.py"}
+WITHOUT_DATA |= {"mistakes/tables_of_any_width.py", "mistakes/texts_from_an_archive.py"}
 # They end here, for want of a package, of data, of accelerators, of arguments, of settings in a file, of a network, or
 # of an older Python.
 ENDING = {
