@@ -51,6 +51,12 @@ RUNNING = {
     "nobody_builds_from_lists": ("Crossing([5, 7], 4, (9,), [0.1, 0.2])(torch.zeros(3, 2).long())",),
 }
 RAISING = {
+    "nobody_builds_flows": {
+        "Flow": (
+            "Flow(20, 8, 3)((torch.zeros(2, 20, 64), torch.zeros(2, 400)))",
+            "Flow(5, 4, 2)((torch.zeros(1, 5, 9), torch.zeros(1, 12)))",
+        ),
+    },
     "nobody_builds_as_written": {
         "Block": ("Block(8, 2)", "Block(64, 1)"),
     },

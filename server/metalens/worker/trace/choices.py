@@ -34,7 +34,9 @@ _SPACES = (224, 64, 32, 28, 16, 8, 4, 7, 49, 50, 196, 197, 256, 299)
 _MOST_DIMENSIONS = 6
 _APART = 512  # so many tokens or features may have been put to it, or steps cut off
 _LONGEST, _LARGEST = 1 << 18, 1 << 26  # of what is worth trying
-_RANKS = re.compile(r"is invalid for input of size|out of range|too many indices|must match the number of dim")
+_RANKS = re.compile(
+    r"is invalid for input of size|out of range|too many indices|must match the number of dim|len\(dims\)"
+)
 _ATTRIBUTE = re.compile(
     r"'(?:Tensor|NoneType|dict|list|int|float|bool|(?:types\.)?SimpleNamespace)' object has no attribute '(\w+)'"
 )

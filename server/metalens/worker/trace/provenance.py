@@ -17,6 +17,7 @@ from metalens.worker.trace.facts import Facts, Origin
 _DEPTH = 48
 _TURNS = frozenset(("transpose", "permute", "swapaxes", "movedim", "t"))
 _DROPPING = frozenset(("mean", "sum", "amax", "amin", "norm", "squeeze", "select", "__getitem__"))
+_PARTS = frozenset(("__getitem__", "narrow", "chunk", "split"))
 _Sides = Optional["tuple[Any, ...]"]
 
 
@@ -108,6 +109,8 @@ def fixed(tensor: torch.Tensor, dim: int, facts: Facts, depth: int = _DEPTH) -> 
         source = origin.inputs[0]
         places = [place for place, other in enumerate(source.shape) if other == size]
         return bool(places) and all(fixed(source, place, facts, depth - 1) for place in places)
+    if name in _PARTS and origin.inputs and origin.inputs[0].dim() == tensor.dim():
+        return fixed(origin.inputs[0], dim, facts, depth - 1)  # so is a part of it, which its own code cuts out
     same = [part for part in origin.inputs if part.dim() == tensor.dim() and part.shape[dim] == size]
     return bool(same) and _passes(origin, name) and any(fixed(part, dim, facts, depth - 1) for part in same)
 

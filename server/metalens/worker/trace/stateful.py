@@ -29,6 +29,8 @@ def waits_for_state(module: torch.nn.Module) -> bool:
 
 def _methods(cls: type) -> Iterator[tuple[str, types.CodeType]]:
     for name, value in vars(cls).items():
+        if isinstance(value, staticmethod):
+            continue  # it is of no model
         function = getattr(value, "__func__", None) or getattr(value, "fget", None) or value
         function = inspect.unwrap(function) if callable(function) else function
         if isinstance(function, types.FunctionType):
