@@ -53,6 +53,21 @@ def test_a_file_that_only_contains_the_class_has_its_own_class_as_target(tmp_pat
     assert second.traces == (str(tmp_path / "net.py"),)
 
 
+def test_functions_are_explained_by_the_models_that_are_made_of_them(tmp_path):
+    helper = "import torch.nn.functional as F\ndef act(x): return F.relu(x)\n"
+    net = "from torch import nn\nfrom parts import act\nclass Net(nn.Module):\n    def forward(self, x): return act(x)\n"
+    workspace = tree(tmp_path, {"parts.py": helper, "net.py": net, "a.py": USE})
+    found = plan(workspace, "parts.py")
+    assert found.classes == ()
+    assert [below(tmp_path, [caller.file for caller in run.callers]) for run in found.runs] == [
+        ["parts.py"],
+        ["a.py"],
+        ["net.py"],
+    ]
+    assert all(run.wanted == (Target(str(tmp_path / "net.py"), "Net", 2),) for run in found.runs)
+    assert all(run.traces == (str(tmp_path / "parts.py"),) for run in found.runs)
+
+
 def test_unsaved_text_goes_along(tmp_path):
     workspace = tree(tmp_path, {"net.py": NET, "other.py": "x = 1\n"})
     workspace.open(str(tmp_path / "other.py"), "x = 2\n", 1)

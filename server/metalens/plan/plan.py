@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from metalens.protocol.messages import Caller, Finding, Run, Target
-from metalens.resolve.callers import CallerFile, Kind, callers_in
+from metalens.resolve.callers import CallerFile, Kind, callers_in, users_in
 from metalens.resolve.classes import ModuleClass, classes_in
 from metalens.resolve.commands import CommandLines, Wanted, lines_of
 from metalens.resolve.imports import Imports, imports_of
@@ -56,20 +56,22 @@ def plan_file(workspace: Workspace, settings: Settings, file: str) -> Plan:
     imports = imports_of(view, file)
     if not classes and not imports.torch:
         return Plan((), (), _key(view, settings, [imports]))
-    wanted = _targets(classes)
-    others = [caller for caller in callers_in(view, classes) if caller.file != file]
+    found = callers_in(view, classes) if classes else users_in(view, file)
+    others = [caller for caller in found if caller.file != file]
+    # Of functions the models are wanted that are made of them, until those are explained.
+    wanted = _targets(classes or (item for other in others for item in other.containing(view)))
     reached = [imports, *(imports_of(view, caller.file) for caller in others)]
     lines = _command_lines(view, classes, others, [file, *(other.file for other in others)], reached)
     named = [(), *(tuple(sorted({*other.names, Path(file).stem})) for other in others)]
-    targets = [wanted, *(_containing(view, other) for other in others)]
+    targets = [_targets(classes), *(_containing(view, other) for other in others)]
     overlay = workspace.overlay()
     pinned = pins_of(view.root, file, workspace.text(file), classes, read_project(workspace))
 
-    def run(found: Imports, callers: Iterable[Caller], alone: tuple[Target, ...]) -> Run:
+    def run(imports: Imports, callers: Iterable[Caller], alone: tuple[Target, ...]) -> Run:
         return Run(
             id=0,
             root=view.root,
-            import_paths=found.folders,
+            import_paths=imports.folders,
             callers=tuple(callers),
             targets=alone,
             wanted=wanted,

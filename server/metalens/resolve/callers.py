@@ -86,9 +86,22 @@ def callers_in(view: View, classes: Sequence[ModuleClass]) -> tuple[CallerFile, 
     home = classes[0].file
     search = _Search(view)
     search.run((home, item.qualname.partition(".")[0]) for item in classes)
+    return _chosen(view, search, home, classes)
+
+
+def users_in(view: View, home: str) -> tuple[CallerFile, ...]:
+    """The callers of what a file without module classes defines: functions that models are made of."""
+    outline = view.outline(home)
+    names = (outline.functions | outline.class_names) if outline is not None else frozenset()
+    search = _Search(view)
+    search.run((home, name.partition(".")[0]) for name in sorted(names))
+    return _chosen(view, search, home, ()) if names else ()
+
+
+def _chosen(view: View, search: _Search, home: str, classes: Sequence[ModuleClass]) -> tuple[CallerFile, ...]:
     leading = list(search.callers(home))
     unnamed = all(item.kind in (Kind.HOME, Kind.CONTAINS) for item in leading)
-    if unnamed or registered(view, classes):
+    if (classes and unnamed) or registered(view, classes):
         search.reach(reaching(view, home))
     # Who builds one of the models that a registry keeps builds the others as well.
     others = sorted((item for item in leading if item.file != home), key=lambda item: search.distance(item, home))
