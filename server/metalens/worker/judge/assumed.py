@@ -31,9 +31,7 @@ def in_own_words(case: Case, mistake: Mistake) -> Mistake:
     """The mistake with the expressions that made its two sizes, where both can be seen."""
     if mistake.expected is None or mistake.given is None:
         return mistake
-    wanted = _expression(case, mistake.layer, mistake.argument)
-    producer = case.lineage(mistake.tensor, mistake.dim).layer if mistake.tensor is not None else None
-    given = _expression(case, producer, torchkind.output_argument(producer) if producer is not None else "")
+    wanted, given = _expression(case, mistake.layer, mistake.argument), _of_producer(case, mistake)
     if wanted is None or given is None or wanted == given:
         return mistake
     message = _first(_first(mistake.message, mistake.expected, "\0"), mistake.given, given).replace("\0", wanted)
@@ -45,7 +43,11 @@ def without_our_numbers(case: Case, fixes: Iterable[Fix], mistake: Mistake) -> t
     sizes = {size for size in (mistake.expected, mistake.given) if size is not None and size > _SMALL}
     ours = {size for size in sizes if not _is_written(case, size)}
 
+    producers = _of_producer(case, mistake)
+
     def rests(edit: Edit) -> bool:
+        if edit.text == producers:
+            return False
         if any(int(number) in ours for number in _NUMBER.findall(edit.text)):
             return True
         before = source_of(case.facts, edit.location.file).slice(edit.location.range)
@@ -77,6 +79,12 @@ def _is_written(case: Case, size: int) -> bool:
     return any(
         isinstance(node, ast.Constant) and type(node.value) is int and node.value == size for node in ast.walk(owner)
     )
+
+
+def _of_producer(case: Case, mistake: Mistake) -> Optional[str]:
+    """The expression by which the layer was built that made what comes in, if names decide it."""
+    producer = case.lineage(mistake.tensor, mistake.dim).layer if mistake.tensor is not None else None
+    return _expression(case, producer, torchkind.output_argument(producer)) if producer is not None else None
 
 
 def _expression(case: Case, layer: Any, argument: str) -> Optional[str]:

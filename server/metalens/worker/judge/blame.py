@@ -19,7 +19,7 @@ from metalens.worker.judge.case import Case, Mistake, layer_word, own_location
 from metalens.worker.judge.definitions import slot_of
 from metalens.worker.judge.lineage import RESHAPES, Lineage, operation_of, producing_layer
 from metalens.worker.judge.source import source_of, text_at
-from metalens.worker.judge.whose import inwards, is_callers, is_slip, overlap
+from metalens.worker.judge.whose import inwards, is_callers, is_slip, overlap, told_otherwise
 from metalens.worker.trace.facts import ModuleCall, Origin
 
 
@@ -32,7 +32,7 @@ def place_of(case: Case, mistake: Mistake) -> Location:
         inside = decided is not None and decided.file == location.file and _same_function(case, decided, location)
         elsewhere = decided is not None and not inside and _in_frames(case, decided)
         if decided is not None and (not elsewhere or is_callers(case, mistake)):
-            location = inwards(case, mistake, decided)
+            location = inwards(case, mistake, told_otherwise(case, mistake) or decided)
     return _narrowed(case, location)
 
 

@@ -65,6 +65,18 @@ def _was_told(case: Case, mistake: Mistake) -> bool:
     return any(id(tensor) in before for item in took for tensor in item.inputs)
 
 
+def told_otherwise(case: Case, mistake: Mistake) -> Optional[Location]:
+    """Where a block around the innermost one goes on that was built for what comes in, and built its part for more."""
+    own = [call for call in case.failure.modules if not torchkind.is_own(call.module)]
+    for call in reversed(own[1:-1]):
+        built = case.facts.built_of(call.module)
+        values = (*built.args, *built.kwargs.values()) if built is not None else ()
+        if _is_among(mistake.given, values) and not _is_among(mistake.expected, values):
+            frames = [frame for frame in case.failure.frames if _is_of(call.module, frame)]
+            return frames[0].location if frames else None
+    return None
+
+
 def _is_among(size: Optional[int], values: tuple[Any, ...]) -> bool:
     return any(type(value) is int and value == size for value in values)
 
