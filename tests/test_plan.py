@@ -55,7 +55,9 @@ def test_a_file_that_only_contains_the_class_has_its_own_class_as_target(tmp_pat
 
 def test_functions_are_explained_by_the_models_that_are_made_of_them(tmp_path):
     helper = "import torch.nn.functional as F\ndef act(x): return F.relu(x)\n"
-    net = "from torch import nn\nfrom parts import act\nclass Net(nn.Module):\n    def forward(self, x): return act(x)\n"
+    net = (
+        "from torch import nn\nfrom parts import act\nclass Net(nn.Module):\n    def forward(self, x): return act(x)\n"
+    )
     workspace = tree(tmp_path, {"parts.py": helper, "net.py": net, "a.py": USE})
     found = plan(workspace, "parts.py")
     assert found.classes == ()

@@ -28,6 +28,7 @@ pytestmark = pytest.mark.torch
 WITHOUT_DATA = {"correct/sizes_from_data.py", "correct/text_corpus.py", "mistakes/doubtful_inputs.py"}
 WITHOUT_DATA |= {f"{kind}/sizes_that_data_decides.py" for kind in ("correct", "mistakes")}
 WITHOUT_DATA |= {"mistakes/tables_of_any_width.py", "mistakes/texts_from_an_archive.py"}
+WITHOUT_DATA |= {"mistakes/options_are_certain.py", "correct/options_that_data_changes.py"}
 # They end here, for want of a package, of data, of accelerators, of arguments, of settings in a file, of a network, or
 # of an older Python.
 ENDING = {

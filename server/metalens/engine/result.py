@@ -175,10 +175,15 @@ def _findings(reports: Sequence[Report], wanted: Callable[[Finding], bool]) -> t
 
 
 def _has_part(file: str, finding: Finding) -> bool:
-    """Whether an error of another file came about in code of this one."""
+    """Whether what PyTorch refuses in another file came about in code of this one."""
     own = finding.location.file
     has_part = file in finding.passes or any(related.location.file == file for related in finding.related)
-    return finding.severity == "error" and own != file and not own.endswith(_SETTINGS) and has_part
+    return (
+        (finding.severity == "error" or bool(finding.torch))
+        and own != file
+        and not own.endswith(_SETTINGS)
+        and has_part
+    )
 
 
 def _about_settings(reports: Sequence[Report]) -> Iterable[Finding]:

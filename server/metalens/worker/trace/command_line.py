@@ -33,6 +33,7 @@ _Patch = tuple[Any, str, Any]
 # The hooks of instrumented code call from here; libraries, which count on an exit, do not.
 _HOOKS = "metalens.worker.trace.tracer"
 _given: list[argparse.Namespace] = []
+_told: list[dict[str, Any]] = []  # and what each of them held then
 
 
 class WantsPlaces(BaseException):
@@ -69,6 +70,7 @@ def start_again(error: BaseException) -> None:
 def patches() -> list[_Patch]:
     """Stand-ins for parsers and exits: owner, name, value."""
     _given.clear()
+    _told.clear()
     found: list[_Patch] = [
         (argparse.ArgumentParser, "parse_args", _parse_args),
         (argparse.ArgumentParser, "parse_known_args", _parse_known_args),
@@ -110,6 +112,7 @@ def _parse_known_args(
             name = action.dest if action.type is not Path else Path(action.dest)
             setattr(result, action.dest, name if place else Unknown(f"the required argument {action.dest}"))
     _given.append(result)
+    _told.append(dict(vars(result)))
     return result, rest
 
 
@@ -119,6 +122,12 @@ def _takes_text(action: argparse.Action) -> bool:
 
 def _may_name_data(action: argparse.Action) -> bool:
     return _takes_text(action) and _INPUT.search(action.dest.lower()) is not None
+
+
+def was_given(name: str, value: Any) -> bool:
+    """Whether every parser gave this option, and this value for it, and no such option holds another one by now."""
+    held = [(before.get(name), getattr(result, name, None)) for before, result in zip(_told, _given) if name in before]
+    return bool(held) and all(type(item) is type(value) and item == value for pair in held for item in pair)
 
 
 def options_given() -> Optional[set[Any]]:

@@ -18,6 +18,7 @@ from torch.nn import Module
 from metalens.protocol.values import Location
 from metalens.worker.load.inventions import SIZES, invented
 from metalens.worker.load.unknown import UnknownBase, UnknownError, contains_unknown
+from metalens.worker.trace.certain import sizes_of_data
 from metalens.worker.trace.facts import Built, ModuleCall, Origin
 from metalens.worker.trace.handed_on import kept_by
 from metalens.worker.trace.holes import Arguments, completed, filled
@@ -35,7 +36,8 @@ class Seen:
 
     `source` is `call site`, `parent`, `default` or `invented`; `assumed` tells that the arguments, or those of a
     parent, were made up or wait for real ones; `holes` are those that were, where they are sizes that data decides and
-    all others are the caller's. `mended` are the tracer's reasons at the time of building and of the call. `root` is
+    all others are the caller's; `data_sizes` those that data may have decided, where all others are certain whatever
+    is in doubt. `mended` are the tracer's reasons at the time of building and of the call. `root` is
     the outermost model under construction then. `ended` is the error that ended its constructor or its first call.
     """
 
@@ -53,6 +55,15 @@ class Seen:
     output: Any = None
     returned: bool = False
     holes: frozenset[str] = frozenset()
+    data_sizes: frozenset[str] = frozenset()
+
+    def know(self, data_sizes: Optional[frozenset[str]]) -> None:
+        """Its arguments are certain but for these, whatever was in doubt before; None: they are not."""
+        if data_sizes is None:
+            return
+        self.data_sizes = data_sizes
+        if self.holes or not data_sizes:
+            self.mended = f"{SIZES} are made up" if self.holes else ""
 
     @property
     def is_own(self) -> bool:
@@ -151,6 +162,8 @@ class Observer:
             assumed = self.assumed or holes is not None or (root is not None and root.assumed)
             made_up = holes.holes if holes is not None and holes.sizes else frozenset()
             seen = Seen(built, file, source, tracer.mended, assumed, root, holes=made_up)
+            if seen.mended and place is not None and not parent:
+                seen.know(sizes_of_data(cls, args, kwargs, place, tracer.facts.sources))
             # A class without a constructor of its own is built as soon as it exists.
             seen.done = _constructor_owner(cls) is None
             self.seen.append(seen)

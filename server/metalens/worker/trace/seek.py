@@ -41,8 +41,8 @@ def seek(cls: type, seen: Optional[Seen], observer: Observer, seconds: float) ->
 
 
 def rests_on_sizes(seen: Seen) -> bool:
-    """Whether nothing in it is made up but sizes that data decides."""
-    return bool(seen.holes) and seen.mended.startswith(SIZES)
+    """Whether nothing in it is made up, or in doubt, but sizes that data decides."""
+    return bool(seen.holes and seen.mended.startswith(SIZES)) or bool(seen.data_sizes and not seen.assumed)
 
 
 def _act(lab: Lab, answer: Answer, unless: str) -> None:
@@ -63,29 +63,41 @@ def _act(lab: Lab, answer: Answer, unless: str) -> None:
 
 def _unless(seen: Seen, found: Outcome, observer: Observer) -> Optional[str]:
     """What would have to be so for a contradiction to go away; None if other sizes of data do away with it."""
-    built = seen.built
-    if not seen.holes:
+    built, open_sizes = seen.built, seen.holes | seen.data_sizes
+    if not open_sizes:
         return ""
     sides = [found.sides]
     for first, step in _OTHERS:
         arguments = _with_sizes(seen, first, step)
-        point = replace(found.point, arguments=arguments)
-        outcome = Lab(observer, built.cls, None).attempt(point) if arguments is not None else None
-        if outcome is None or outcome.place is None or found.place is None:
+        if arguments is None or found.place is None:
             return None
-        if (outcome.place.key, outcome.place.module) != (found.place.key, found.place.module):
+        lab, plain = Lab(observer, built.cls, None), replace(found.point, arguments=arguments)
+        # What comes in may have the size that the model was built for.
+        outcomes = (lab.attempt(point) for point in (plain, _following(plain, seen)))
+        key = found.place.key, found.place.module
+        outcome = next((each for each in outcomes if each.place and (each.place.key, each.place.module) == key), None)
+        if outcome is None:
             return None
         sides.append(outcome.sides)
     if all(pair == sides[0] for pair in sides):
         return ""
-    return f"{' and '.join(sorted(seen.holes))} of the data fits by chance"
+    return f"{' and '.join(sorted(open_sizes))} of the data fits by chance"
+
+
+def _following(point: Point, seen: Seen) -> Point:
+    """The point with inputs whose sizes follow those that were changed in its arguments."""
+    before = given_arguments(seen.built.cls, seen.built.args, seen.built.kwargs) or {}
+    changed = {before[name]: value for name, value in (point.arguments or {}).items() if before.get(name) != value}
+    sizes = {value: new for value, new in changed.items() if is_size(value)}
+    return chosen(point, {path: sizes[value] for path, value in leaves(point) if path[0] == "input" and value in sizes})
 
 
 def _with_sizes(seen: Seen, first: int, step: int) -> Optional[Mapping[str, Any]]:
     arguments = given_arguments(seen.built.cls, seen.built.args, seen.built.kwargs)
-    if arguments is None or not seen.holes <= arguments.keys():
+    open_sizes = seen.holes | seen.data_sizes
+    if arguments is None or not open_sizes <= arguments.keys():
         return None
-    names = [name for name in arguments if name in seen.holes and isinstance(arguments[name], int)]
+    names = [name for name in arguments if name in open_sizes and isinstance(arguments[name], int)]
     return {**arguments, **{name: first + at * step for at, name in enumerate(names)}}
 
 

@@ -1,0 +1,94 @@
+"""Constructor calls whose values are certain, whatever was skipped before: numbers that stand there, and options.
+
+A run may be in doubt because data is missing. What a call writes down itself, and what it reads from options that
+nobody assigns to, is the same without that doubt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import inspect
+import re
+import types
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import Any, Optional
+
+from metalens.protocol.values import Location
+from metalens.worker.trace.command_line import was_given
+
+_PLAIN = (int, float, str, list, dict, tuple, set, argparse.Namespace)
+
+
+def sizes_of_data(
+    cls: type, args: tuple[Any, ...], kwargs: Mapping[str, Any], place: Location, texts: Mapping[str, str]
+) -> Optional[frozenset[str]]:
+    """The parameters whose whole numbers data may have decided, where all others are certain; None where some are not.
+
+    `texts` are the sources of the run by file, `place` is where the class is called in one of them.
+    """
+    call = _call(texts.get(place.file, ""), place.range.start.line, place.range.end.line, cls.__name__)
+    if call is None or _reads_globals(cls):
+        return None
+    try:
+        names = list(inspect.signature(cls).bind(*args, **kwargs).arguments)
+    except (TypeError, ValueError):
+        return None
+    if any(isinstance(part, ast.Starred) for part in call.args) or len(call.args) != len(args):
+        return None
+    nodes = dict(zip(names, call.args))
+    nodes.update({keyword.arg or "": keyword.value for keyword in call.keywords})
+    values = {**dict(zip(names, args)), **kwargs}
+    open_to_data = set()
+    for name, node in nodes.items():
+        if name not in values:
+            return None
+        if not _is_certain(node, values[name], texts.values()):
+            if type(values[name]) is not int:
+                return None
+            open_to_data.add(name)
+    return frozenset(open_to_data) if len(open_to_data) < len(nodes) else None
+
+
+def _is_certain(node: ast.expr, value: Any, texts: Iterable[str]) -> bool:
+    if isinstance(node, ast.UnaryOp):
+        node = node.operand
+    if isinstance(node, ast.Constant):
+        return True
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+        return was_given(node.attr, value) and not any(map(_assigns(node.attr).search, texts))
+    return False
+
+
+@lru_cache(maxsize=256)
+def _assigns(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!self)\.{re.escape(name)}\s*(?:[-+*/]|//)?=(?!=)|setattr\([^,]*,\s*['\"]{re.escape(name)}")
+
+
+@lru_cache(maxsize=16)
+def _calls(text: str) -> tuple[ast.Call, ...]:
+    try:
+        return tuple(node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call))
+    except (SyntaxError, ValueError, RecursionError):
+        return ()
+
+
+def _call(text: str, first: int, last: int, name: str) -> Optional[ast.Call]:
+    """The only call of this name on these zero-based lines."""
+    found = [
+        node
+        for node in _calls(text)
+        if (node.lineno - 1, (node.end_lineno or 0) - 1) == (first, last)
+        and name == getattr(node.func, "attr", getattr(node.func, "id", ""))
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _reads_globals(cls: type) -> bool:
+    """Whether the constructor reads values that its module keeps, which something skipped might have changed."""
+    function = inspect.unwrap(cls.__init__)  # type: ignore[misc]
+    if not isinstance(function, types.FunctionType):
+        return True
+    known = function.__globals__
+    return any(isinstance(known.get(name), _PLAIN) for name in function.__code__.co_names)
