@@ -11,23 +11,24 @@ import ast
 import inspect
 import re
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Optional
 
-from metalens.protocol.values import Location
 from metalens.worker.trace.command_line import was_given
+from metalens.worker.trace.facts import Built
 
 _PLAIN = (int, float, str, list, dict, tuple, set, argparse.Namespace)
 
 
-def sizes_of_data(
-    cls: type, args: tuple[Any, ...], kwargs: Mapping[str, Any], place: Location, texts: Mapping[str, str]
-) -> Optional[frozenset[str]]:
-    """The parameters whose whole numbers data may have decided, where all others are certain; None where some are not.
+def sizes_of_data(built: Built, holes: Container[str], texts: Mapping[str, str]) -> Optional[frozenset[str]]:
+    """The parameters whose whole numbers data decided, where all others are certain; None where some are not.
 
-    `texts` are the sources of the run by file, `place` is where the class is called in one of them.
+    `texts` are the sources of the run by file; `holes` are the parameters whose values were not known.
     """
+    cls, args, kwargs, place = built.cls, built.args, built.kwargs, built.location
+    if place is None:
+        return None
     call = _call(texts.get(place.file, ""), place.range.start.line, place.range.end.line, cls.__name__)
     if call is None or _reads_globals(cls):
         return None
@@ -44,11 +45,19 @@ def sizes_of_data(
     for name, node in nodes.items():
         if name not in values:
             return None
-        if not _is_certain(node, values[name], texts.values()):
-            if type(values[name]) is not int:
-                return None
+        if name in holes or (_counts(node) and type(values[name]) is int):
             open_to_data.add(name)
+        elif not _is_certain(node, values[name], texts.values()):
+            return None
     return frozenset(open_to_data) if len(open_to_data) < len(nodes) else None
+
+
+def _counts(node: ast.expr) -> bool:
+    """Whether an expression says how much there is of something: `len(words)`, `x.shape[1]`, `x.size(1)`."""
+    if isinstance(node, ast.Subscript):
+        return getattr(node.value, "attr", "") == "shape"
+    function = node.func if isinstance(node, ast.Call) else None
+    return getattr(function, "id", "") == "len" or getattr(function, "attr", "") == "size"
 
 
 def _is_certain(node: ast.expr, value: Any, texts: Iterable[str]) -> bool:

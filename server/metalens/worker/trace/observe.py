@@ -162,8 +162,8 @@ class Observer:
             assumed = self.assumed or holes is not None or (root is not None and root.assumed)
             made_up = holes.holes if holes is not None and holes.sizes else frozenset()
             seen = Seen(built, file, source, tracer.mended, assumed, root, holes=made_up)
-            if seen.mended and place is not None and not parent:
-                seen.know(sizes_of_data(cls, args, kwargs, place, tracer.facts.sources))
+            if seen.mended and not parent:
+                seen.know(sizes_of_data(built, made_up, tracer.facts.sources))
             # A class without a constructor of its own is built as soon as it exists.
             seen.done = _constructor_owner(cls) is None
             self.seen.append(seen)
