@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 from typing import Any, Optional
 
+import torch
 from torch import nn
 
 from metalens.protocol.messages import Related
@@ -33,6 +34,8 @@ def place_of(case: Case, mistake: Mistake) -> Location:
         elsewhere = decided is not None and not inside and _in_frames(case, decided)
         if decided is not None and (not elsewhere or is_callers(case, mistake)):
             location = inwards(case, mistake, told_otherwise(case, mistake) or decided)
+    elif mistake.tensor is not None and mistake.other is not None:
+        location = _given_as_they_are(case, mistake) or location
     return _narrowed(case, location)
 
 
@@ -51,6 +54,20 @@ def related_to(case: Case, mistake: Mistake) -> tuple[Related, ...]:
         if item.location != place:
             unique.setdefault(item.location, item)
     return tuple(unique.values())[:8]
+
+
+def _given_as_they_are(case: Case, mistake: Mistake) -> Optional[Location]:
+    """The call of the outermost block that was given both sizes that disagree, each by an input of its own."""
+    sizes = {int(mistake.tensor.shape[mistake.dim]), int(mistake.other.shape[mistake.other_dim])}
+    found = None
+    for place in range(len(case.failure.modules) - 1, 0, -1):
+        call = case.failure.modules[place]
+        inputs = [part for part in (*call.args, *call.kwargs.values()) if isinstance(part, torch.Tensor)]
+        given = [int(part.shape[mistake.dim]) for part in inputs if part.dim() == mistake.tensor.dim()]
+        if torchkind.is_own(call.module) or len(given) < 2 or set(given) != sizes:
+            break
+        found = own_location(case.failure, place) or found
+    return found
 
 
 def _where_decided(case: Case, mistake: Mistake) -> Optional[Location]:
