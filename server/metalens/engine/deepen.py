@@ -9,6 +9,7 @@ from metalens.engine.result import Model
 from metalens.protocol.messages import Context, Crash, Finding, Report, Run, Target
 
 _MORE_TIME = 2.0  # nobody waits for them
+_UNKNOWN = 4, True
 
 
 def deeper_runs(runs: Sequence[Run], answers: Mapping[int, Report | Crash], models: Sequence[Model]) -> list[Run]:
@@ -50,13 +51,15 @@ def _has_run(context: Context) -> bool:
     return context.status == "traced" or (context.grade == "clean" and context.inputs is not None)
 
 
-def _rank(model: Model, report: Report) -> int:
+def _rank(model: Model, report: Report) -> tuple[int, bool]:
     """The smaller, the more a report knows of how a class is built."""
     own = [c for c in report.contexts if (c.file, c.qualname) == (model.cls.file, model.cls.qualname)]
-    return min(map(_of_context, own), default=4)
+    return min(map(_of_context, own), default=_UNKNOWN)
 
 
-def _of_context(context: Context) -> int:
+def _of_context(context: Context) -> tuple[int, bool]:
+    """How well it is known, and whether no model around it tells more."""
     if context.status != "instantiated":
-        return 4
-    return ("clean", "mended", "borrowed").index(context.grade) + (not _is_own(context))
+        return _UNKNOWN
+    is_alone = context.arguments is None or context.arguments.source != "parent"
+    return ("clean", "mended", "borrowed").index(context.grade) + (not _is_own(context)), is_alone

@@ -16,11 +16,12 @@ from metalens.worker.trace.deadline import OutOfTime, deadline
 from metalens.worker.trace.hybrid import Hybrid, Limit
 from metalens.worker.trace.observe import Observer, Seen
 from metalens.worker.trace.rehearse import Stage
-from metalens.worker.trace.seek import seek
+from metalens.worker.trace.seek import rests_on_sizes, seek
 
 # Seconds of computing that the search for one class may take, after which it is interrupted, and that it gets at least.
 _SECONDS, _HARD, _LEAST = 7.0, 18.0, 2.0
 _SHARE = 0.9
+_ROOT = 0.6  # of the time for a part the model around it may take this
 
 
 def seek_all(run: Run, stage: Stage, observer: Observer, mode: Hybrid, began: float) -> None:
@@ -56,6 +57,11 @@ def _is_cut_short(seen: Seen) -> bool:
     return isinstance(seen.ended, (UnknownError, Limit, OutOfTime))
 
 
+def _waits(seen: Seen) -> bool:
+    """Whether a model was built by code, and never called."""
+    return seen.done and seen.called is None and (seen.is_own or rests_on_sizes(seen))
+
+
 def _seek(target: Target, stage: Stage, observer: Observer, seconds: float) -> None:
     cls: Any = stage.class_named(target.file, target.qualname)
     if not isinstance(cls, type) or not issubclass(cls, torch.nn.Module):
@@ -67,6 +73,14 @@ def _seek(target: Target, stage: Stage, observer: Observer, seconds: float) -> N
     given = any(seen.done and seen.is_own for seen in instances)
     if clean or any(seen.returned and (seen.is_own or not given) for seen in instances):
         return
+    root = next((seen.root for seen in instances if seen.root is not None and _waits(seen.root)), None)
+    if root is not None and root.file != target.file:
+        # What is wrong with a part may show only in the model that was built of it, though that stands in another file.
+        began = time.process_time()
+        seek(root.built.cls, root, observer, seconds * _ROOT)
+        seconds -= time.process_time() - began
+        if any(seen.returned for seen in _instances(target, observer)):
+            return
     if not instances and needs_nothing(cls) and build_alone(cls, observer) is None:
         instances = _instances(target, observer)
     instances.sort(key=lambda seen: (not seen.done, seen.assumed, not seen.is_own, bool(seen.mended)))
