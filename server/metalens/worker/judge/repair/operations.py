@@ -121,7 +121,7 @@ def counted(case: Case, mistake: Mistake) -> Iterator[Fix]:
             and isinstance(value.func, ast.Attribute)
             and value.func.attr in ("chunk", "tensor_split")
         ):
-            for node in value.args:
+            for node in (*value.args, *(keyword.value for keyword in value.keywords)):
                 if literal(node) is not None and literal(node) == found.values:
                     yield fix(f"Make {found.names} chunks", source.replace(node, str(found.names)))
         target = found.statement.targets[0]
