@@ -59,8 +59,10 @@ class Places:
 places = Places()
 
 
-def start_again(error: BaseException) -> None:
-    """Raise what has a script started again with what it may have failed for want of."""
+def start_again(error: BaseException, called: int) -> None:
+    """Raise what has a script started again with what it may have failed for want of, before it `called` a model."""
+    if called:
+        return
     if isinstance(error, _WANTS) and devices.missed():
         raise WantsDevices from error
     if places.missed(error):

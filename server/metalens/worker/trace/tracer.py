@@ -383,8 +383,7 @@ class Tracer:
         error = sys.exc_info()[1]
         if error is None or (self.strict and not getattr(error, "loaded", False)):
             return True  # what only weights could tell that are not here ends no building of a model
-        if not self.called:
-            start_again(error)
+        start_again(error, self.called)
         if isinstance(error, SystemExit):
             # What ends a script before it did anything speaks of the machine or of the command line.
             self.doubt("" if self.called else "the script would have ended earlier")
