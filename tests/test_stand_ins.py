@@ -215,7 +215,7 @@ def test_transforms_as_functions():
 
 
 def test_data_sets_hold_all_their_images():
-    digits, objects = known_datasets.dataset("MNIST")("data"), vision.dataset("CIFAR10")("data", train=False)
+    digits, objects = known_datasets.dataset("MNIST")("data"), known_datasets.dataset("CIFAR10")("data", train=False)
     assert (digits.data.shape, digits.targets.shape) == ((60000, 28, 28), (60000,))
     assert (objects.data.shape, len(objects.targets), len(objects)) == ((10000, 32, 32, 3), 10000, 10000)
     digits.data = digits.data[:100]
