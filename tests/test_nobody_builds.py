@@ -59,7 +59,6 @@ RAISING = {
     },
     "nobody_builds_as_written": {
         "Block": ("Block(8, 2)", "Block(64, 1)"),
-        "Pooled": ("Pooled(4)(torch.zeros(2, 4, 32))", "Pooled(1)(torch.zeros(1, 1, 64))"),
     },
     "nobody_builds": {
         "Generator": (

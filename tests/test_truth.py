@@ -48,7 +48,7 @@ ENDING = {
 }
 ENDING |= {f"mistakes/{name}.py" for name in ("built_but_never_called", "called_twice", "sharded")}
 # Their scripts do not call what fails: models as they are in use, or of inputs that nobody gives.
-ENDING |= {f"mistakes/{name}.py" for name in ("fits_no_rank", "otherwise_in_use")}
+ENDING |= {f"mistakes/{name}.py" for name in ("fits_no_rank", "otherwise_in_use", "pool_pads_too_much")}
 ENDING |= {f"mistakes/chosen_by_name/models/{name}.py" for name in ("steady", "hasty", "picky", "narrow")}
 ENDING |= {"mistakes/has_to_be_chosen/nets.py", "mistakes/module_by_text/models/small.py"}
 ENDING |= {"mistakes/vocabulary_elsewhere/nets.py"}
