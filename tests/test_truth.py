@@ -29,6 +29,7 @@ WITHOUT_DATA = {"correct/sizes_from_data.py", "correct/text_corpus.py", "mistake
 WITHOUT_DATA |= {f"{kind}/sizes_that_data_decides.py" for kind in ("correct", "mistakes")}
 WITHOUT_DATA |= {"mistakes/tables_of_any_width.py", "mistakes/texts_from_an_archive.py"}
 WITHOUT_DATA |= {"mistakes/options_are_certain.py", "correct/options_that_data_changes.py"}
+WITHOUT_DATA |= {"correct/options_in_a_missing_file.py"}
 WITHOUT_DATA |= {f"mistakes/part_elsewhere/{name}.py" for name in ("layers", "train")}
 # They end here, for want of a package, of data, of accelerators, of arguments, of settings in a file, of a network, or
 # of an older Python.

@@ -11,13 +11,18 @@ import ast
 import inspect
 import re
 import types
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Optional
 
 from metalens.worker.trace.command_line import was_given
 from metalens.worker.trace.facts import Built
 
+# What may assign to any option: `vars(args).update(...)`, `setattr(args, name, value)`.
+_ANY = re.compile(
+    r"__dict__\.update|__dict__\[[^\]]*\]\s*=(?!=)|vars\(\s*[\w.]+\s*\)\s*(?:\.update|\[[^\]]*\]\s*=(?!=))"
+    r"|setattr\(\s*(?!self)[\w.]+\s*,\s*(?!['\"])"
+)
 _PLAIN = (int, float, str, list, dict, tuple, set, argparse.Namespace)
 
 
@@ -30,7 +35,7 @@ def sizes_of_data(built: Built, holes: Container[str], texts: Mapping[str, str])
     if place is None:
         return None
     call = _call(texts.get(place.file, ""), place.range.start.line, place.range.end.line, cls.__name__)
-    if call is None or _reads_globals(cls):
+    if call is None or _reads_globals(cls, texts):
         return None
     try:
         names = list(inspect.signature(cls).bind(*args, **kwargs).arguments)
@@ -66,13 +71,15 @@ def _is_certain(node: ast.expr, value: Any, texts: Iterable[str]) -> bool:
     if isinstance(node, ast.Constant):
         return True
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-        return was_given(node.attr, value) and not any(map(_assigns(node.attr).search, texts))
+        return was_given(node.attr, value) and not any(_is_assigned(node.attr, text) for text in texts)
     return False
 
 
-@lru_cache(maxsize=256)
-def _assigns(name: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<!self)\.{re.escape(name)}\s*(?:[-+*/]|//)?=(?!=)|setattr\([^,]*,\s*['\"]{re.escape(name)}")
+@lru_cache(maxsize=1024)
+def _is_assigned(name: str, text: str) -> bool:
+    """Whether a text may assign to an option of this name."""
+    by_name = rf"(?<!self)\.{re.escape(name)}\s*(?:[-+*/]|//)?=(?!=)|setattr\([^,]*,\s*['\"]{re.escape(name)}"
+    return _ANY.search(text) is not None or re.search(by_name, text) is not None
 
 
 @lru_cache(maxsize=16)
@@ -94,10 +101,29 @@ def _call(text: str, first: int, last: int, name: str) -> Optional[ast.Call]:
     return found[0] if len(found) == 1 else None
 
 
-def _reads_globals(cls: type) -> bool:
-    """Whether the constructor reads values that its module keeps, which something skipped might have changed."""
-    function = inspect.unwrap(cls.__init__)  # type: ignore[misc]
-    if not isinstance(function, types.FunctionType):
-        return True
-    known = function.__globals__
-    return any(isinstance(known.get(name), _PLAIN) for name in function.__code__.co_names)
+def _reads_globals(cls: type, files: Container[str]) -> bool:
+    """Whether a constructor, or code of these files that it calls, reads values of a module, which may be in doubt."""
+    waiting: list[Any] = [cls]
+    known: set[int] = set()
+    while waiting:
+        item = waiting.pop()
+        function = inspect.unwrap(getattr(item, "__init__") if isinstance(item, type) else item)  # noqa: B009
+        ours = isinstance(function, types.FunctionType) and function.__code__.co_filename in files
+        if id(item) in known or not ours:
+            if item is cls:
+                return True
+            continue
+        known.add(id(item))
+        for name in _names(function.__code__):
+            value = function.__globals__.get(name)
+            if isinstance(value, _PLAIN):
+                return True
+            waiting += [value] if isinstance(value, (type, types.FunctionType)) else []
+    return False
+
+
+def _names(code: types.CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for part in code.co_consts:
+        if isinstance(part, types.CodeType):
+            yield from _names(part)
