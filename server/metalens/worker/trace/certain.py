@@ -107,13 +107,14 @@ def _reads_globals(cls: type, files: Container[str]) -> bool:
     known: set[int] = set()
     while waiting:
         item = waiting.pop()
+        if id(item) in known:
+            continue
+        known.add(id(item))
         function = inspect.unwrap(getattr(item, "__init__") if isinstance(item, type) else item)  # noqa: B009
-        ours = isinstance(function, types.FunctionType) and function.__code__.co_filename in files
-        if id(item) in known or not ours:
+        if not isinstance(function, types.FunctionType) or function.__code__.co_filename not in files:
             if item is cls:
                 return True
             continue
-        known.add(id(item))
         for name in _names(function.__code__):
             value = function.__globals__.get(name)
             if isinstance(value, _PLAIN):
