@@ -74,9 +74,8 @@ def _index(view: View) -> _Index:
         before = index.files or {}
         index.files = {file: _commands(workspace, file, stamp, before) for file, stamp in stamps}
         index.found = {}
-        for file, commands in _with_called(
-            workspace, {file: found for file, (_, found) in index.files.items()}
-        ).items():
+        written = {file: found for file, (_, found) in index.files.items()}
+        for file, commands in _with_called(workspace, written).items():
             for command in commands:
                 for stem in {_stem(word) for word in _runnable(command.words)}:
                     index.found.setdefault(stem, []).append((file, command))

@@ -1,4 +1,4 @@
-"""torchvision without images: transforms that change sizes, and the names under which all of it is found."""
+"""Transforms of torchvision, without images: what changes sizes, and what makes tensors."""
 
 from __future__ import annotations
 

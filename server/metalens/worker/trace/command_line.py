@@ -26,7 +26,7 @@ _INPUT = re.compile(
     r"^(data(set)?|images?|imgs?|train|val|test|corpus|texts?|audio|wavs?|input)_?(dir|path|root|folder|files?|list)?$"
     r"|^(root|path|dir|folder)(_?(dir|path|folder))?(_?to)?(_?data(set)?)?$"
 )
-# How scripts end that find no accelerator.
+# So ends what looks for an accelerator, or divides by how many there are.
 _WANTS = (SystemExit, AssertionError, NameError, ZeroDivisionError)
 _Patch = tuple[Any, str, Any]
 
@@ -106,16 +106,21 @@ def _parse_known_args(
             setattr(result, action.dest, action.dest)
         elif _may_name_data(action) and action.default is None and getattr(result, action.dest, "") is None:
             places.open = True
-            setattr(result, action.dest, action.dest if places.filled else None)
+            setattr(result, action.dest, _place_of(action) if places.filled else None)
     for action in missing:
         if action.dest != argparse.SUPPRESS and getattr(result, action.dest, None) is None:
             # Any text will do for a place: what it names is not here.
             place = _PLACE.search(action.dest.lower()) and _takes_text(action)
-            name = action.dest if action.type is not Path else Path(action.dest)
-            setattr(result, action.dest, name if place else Unknown(f"the required argument {action.dest}"))
+            setattr(
+                result, action.dest, _place_of(action) if place else Unknown(f"the required argument {action.dest}")
+            )
     _given.append(result)
     _told.append(dict(vars(result)))
     return result, rest
+
+
+def _place_of(action: argparse.Action) -> Any:
+    return Path(action.dest) if action.type is Path else action.dest
 
 
 def _takes_text(action: argparse.Action) -> bool:

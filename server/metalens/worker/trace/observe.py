@@ -182,7 +182,7 @@ class Observer:
             root = self.building[0] if self.building else None
             assumed = known.assumed or (root is not None and root.assumed)
             seen = Seen(facts.built[id(module)], known.file, known.source, self.tracer.mended, assumed, root)
-            seen.holes = known.holes
+            seen.holes, seen.data_sizes = known.holes, known.data_sizes
             seen.done = known.done
             self.seen.append(seen)
             self.by_id[id(module)] = seen

@@ -29,7 +29,6 @@ from metalens.worker.trace.recover import NOTHING, Recovery
 from metalens.worker.trace.rounds import Whiles, rounds
 
 _SEEN_PER_EXPRESSION, _PARTS, _READ, _WALKED, _NUMBERS = 6, 16, 8, 6, (int, float)
-# So ends what looks for an accelerator, or divides by how many there are.
 _FACTORY_ROUNDS = 100
 _LEGACY = (type(torch.FloatTensor), type(torch.Tensor))  # constructors that torch's modes do not see
 
