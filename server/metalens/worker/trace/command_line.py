@@ -7,7 +7,6 @@ import builtins
 import re
 import sys
 import types
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Optional
 
@@ -15,7 +14,7 @@ import torch
 
 from metalens.worker.load.inventions import invented
 from metalens.worker.load.unknown import Unknown, UnknownError
-from metalens.worker.trace.devices import WantsDevices, devices
+from metalens.worker.trace.devices import Lack, WantsDevices, devices
 
 STAND_IN = True
 _PLACE = re.compile(
@@ -40,23 +39,8 @@ class WantsPlaces(BaseException):
     """A script failed because nobody told it where its data is."""
 
 
-@dataclass
-class Places:
-    """Options for where data is that are None unless given: whether there are any, and whether they have names now."""
-
-    open: bool = False
-    filled: bool = False
-
-    def begin(self, filled: bool) -> None:
-        """A script starts, whose options for data have names or have none."""
-        self.open, self.filled = False, filled
-
-    def missed(self, error: BaseException) -> bool:
-        """Whether code may have failed because such an option is None."""
-        return self.open and not self.filled and isinstance(error, TypeError) and "NoneType" in str(error)
-
-
-places = Places()
+# Options for where data is that are None unless given.
+places = Lack()
 
 
 def start_again(error: BaseException, called: int) -> None:
@@ -65,7 +49,7 @@ def start_again(error: BaseException, called: int) -> None:
         return
     if isinstance(error, _WANTS) and devices.missed():
         raise WantsDevices from error
-    if places.missed(error):
+    if places.missed() and isinstance(error, TypeError) and "NoneType" in str(error):
         raise WantsPlaces from error
 
 
@@ -105,8 +89,8 @@ def _parse_known_args(
         if getattr(result, action.dest, None) == "" == action.default and _DATA.search(action.dest.lower()):
             setattr(result, action.dest, action.dest)
         elif _may_name_data(action) and action.default is None and getattr(result, action.dest, "") is None:
-            places.open = True
-            setattr(result, action.dest, _place_of(action) if places.filled else None)
+            places.asked = True
+            setattr(result, action.dest, _place_of(action) if places.present else None)
     for action in missing:
         if action.dest != argparse.SUPPRESS and getattr(result, action.dest, None) is None:
             # Any text will do for a place: what it names is not here.

@@ -21,22 +21,22 @@ class WantsDevices(BaseException):
 
 
 @dataclass
-class Devices:
-    """`asked` tells that code looked for accelerators, `present` that it is told of some."""
+class Lack:
+    """Of something that is not here: `asked` tells that code looked for it, `present` that it is told of some."""
 
     asked: bool = False
     present: bool = False
 
     def begin(self, present: bool) -> None:
-        """A script starts, on a machine with accelerators or on one without."""
+        """A script starts, where it is or where it is not."""
         self.asked, self.present = False, present
 
     def missed(self) -> bool:
-        """Whether code that ends now may do so for want of an accelerator."""
+        """Whether code that fails now may do so for want of it."""
         return self.asked and not self.present
 
 
-devices = Devices()
+devices = Lack()
 
 
 def patches() -> list[tuple[Any, str, Any]]:
